@@ -63,7 +63,7 @@ int first_block(const std::vector<Contender>& contenders) {
 }
 
 // What an editor says of its own stages becomes a remark on the stage that the run is in.
-class StageRemark : public Progress {
+class StageRemark : public Progress, public NoteReader {
  public:
   StageRemark(Progress& run, std::int64_t done, std::string remark)
       : run_(run), done_(done), remark_(std::move(remark)) {}
@@ -71,6 +71,7 @@ class StageRemark : public Progress {
   void begin(std::string_view, std::int64_t, std::string_view) override { run_.update(done_, remark_); }
   void update(std::int64_t, std::string_view) override { run_.update(done_, remark_); }
   void end() override {}
+  bool reads_notes() const override { return false; }
 
  private:
   Progress& run_;

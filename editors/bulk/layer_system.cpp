@@ -7,6 +7,7 @@
 
 #include "editors/common/edit_parts.h"
 #include "linalg/response_solver.h"
+#include "linalg/where_it_fits.h"
 #include "model/weight_change.h"
 
 namespace emend::editors {
@@ -28,11 +29,12 @@ at::Tensor given_by(const at::Tensor& K, const at::Tensor& A_T, const at::Tensor
   return at::matmul(at::matmul(K.t(), A_T), B_T);
 }
 
+// Over the rows of [n, D] float64 that ask for something.
 RealisedShare compare(const at::Tensor& given, const at::Tensor& wanted) {
   const at::Tensor squares = at::clamp_min(wanted.square().sum(1), 1e-30);
   const at::Tensor asked = wanted.norm(2, 1) > 1e-12;
   RealisedShare share;
-  if (!asked.any().item<bool>()) return {1, 1, 0};
+  if (!asked.any().item<bool>()) return {1, 1, 0, 0};
   const at::Tensor shares = ((given * wanted).sum(1) / squares).masked_select(asked);
   share.mean = shares.mean().item<double>();
   share.least = shares.min().item<double>();
@@ -40,40 +42,53 @@ RealisedShare compare(const at::Tensor& given, const at::Tensor& wanted) {
   return share;
 }
 
+bool is_equal(const KeyConstraint& one, const KeyConstraint& other) {
+  return at::equal(one.K, other.K) && at::equal(one.y, other.y);
+}
+
 }  // namespace
 
-LayerSystem::LayerSystem(const Preserve& preserve, at::Tensor weight, std::vector<CarriedGroup> carried)
+LayerSystem::LayerSystem(const Preserve& preserve, at::Tensor weight, std::vector<CarriedGroup> carried,
+                         WeightChange known)
     : preserve_(preserve),
       weight_(std::move(weight)),
       norm_(weight_.to(at::kFloat).norm().item<double>()),
-      carried_(std::move(carried)) {
-  solve();
-}
+      carried_(std::move(carried)),
+      change_(std::move(known)) {}
 
 // What the change adds at these keys [F, n] float64: [n, D].
 at::Tensor LayerSystem::given_at(const at::Tensor& keys) const {
-  if (groups() == 0 || !change_.A.defined()) return at::zeros({keys.size(1), weight_.size(0)}, at::kDouble);
+  if (change_.is_dense()) return at::matmul(keys.t(), change_.D.t().to(at::kDouble));
+  if (!change_.A.defined()) return at::zeros({keys.size(1), weight_.size(0)}, at::kDouble);
   return given_by(keys, change_.A.t().to(at::kDouble), change_.B.t().to(at::kDouble));
 }
 
-RealisedShare LayerSystem::add(const std::vector<KeyConstraint>& constraints, const at::Tensor& more) {
-  const at::Tensor keys = measured_keys(constraints);
-  const at::Tensor before = given_at(keys), wanted = more.to(at::kDouble);
-  const at::Tensor known = fresh_.empty() ? before : residuals_.to(at::kDouble);
-  fresh_ = constraints;
-  residuals_ = (known + wanted).to(at::kFloat);
-  solve();
-  return compare(given_at(keys) - before, wanted);
+void LayerSystem::add(const std::vector<KeyConstraint>& constraints, const at::Tensor& more) {
+  if (!change_.A.defined() && !change_.is_dense()) solve();
+  asked_ = {given_at(measured_keys(constraints)), more.to(at::kDouble)};
+  const at::Tensor known = fresh_.empty() ? asked_.before : residuals_.to(at::kDouble);
+  residuals_ = (known + asked_.more).to(at::kFloat);
+  take(carried_, constraints);
 }
 
-RealisedShare LayerSystem::replace(std::vector<CarriedGroup> carried,
-                                   const std::vector<KeyConstraint>& constraints,
-                                   const at::Tensor& residuals) {
+void LayerSystem::replace(std::vector<CarriedGroup> carried, const std::vector<KeyConstraint>& constraints,
+                          const at::Tensor& residuals) {
+  asked_ = {};
+  residuals_ = residuals;
+  take(std::move(carried), constraints);
+}
+
+// Responses depend on keys and answers alone: where these are the ones that were solved before, as at a first
+// layer in every round, they stay.
+void LayerSystem::take(std::vector<CarriedGroup> carried, const std::vector<KeyConstraint>& constraints) {
+  std::vector<KeyConstraint> before;
+  if (responses_.defined()) before = all_constraints();
   carried_ = std::move(carried);
   fresh_ = constraints;
-  residuals_ = residuals;
+  const std::vector<KeyConstraint> now = all_constraints();
+  if (!std::ranges::equal(before, now, is_equal)) responses_.reset();
+  change_ = {};
   solve();
-  return compare(given_at(measured_keys(all_constraints())), all_residuals());
 }
 
 std::vector<KeyConstraint> LayerSystem::all_constraints() const {
@@ -93,19 +108,34 @@ at::Tensor LayerSystem::all_residuals() const {
 }
 
 void LayerSystem::solve() {
-  if (groups() == 0) return;
-  // One response a row in memory, since each is read alone from here on; turned where it was made.
-  responses_ = preserve_.responses(join_constraints(all_constraints())).t().contiguous().to(at::kCPU).t();
+  if (groups() == 0 || (responses_.defined() && change_.A.defined())) return;
+  // One response a row in memory, since each is read alone from here on.
+  if (!responses_.defined())
+    responses_ = preserve_.responses(join_constraints(all_constraints())).t().contiguous().t();
   change_ = closed_form_change(weight(), responses_.unbind(1), all_residuals().to(at::kFloat).unbind(0));
 }
 
-double LayerSystem::missing_at_all_keys() const {
-  if (groups() == 0) return 0;
+// The same as given_at where that is a large product: [n, D] float64 on the CPU.
+at::Tensor LayerSystem::given_at_all(const at::Tensor& keys) const {
+  return where_it_fits(weight_.device(), [&](const at::Device& device) {
+    const at::TensorOptions there = at::TensorOptions(device).dtype(at::kFloat);
+    return at::matmul(keys.t().to(there), change_.delta(there).t()).to(at::kCPU, at::kDouble);
+  });
+}
+
+RealisedShare LayerSystem::realised() const {
+  if (groups() == 0) return {};
   const JointConstraints joint = join_constraints(all_constraints());
   const at::Tensor residuals = all_residuals();
-  const at::Tensor wanted = at::mm(joint.Y.to(at::kCPU), residuals);
-  const at::Tensor given = given_by(joint.K.to(at::kCPU), responses_, residuals);
-  return (given - wanted).norm().item<double>() / std::max(wanted.norm().item<double>(), 1e-30);
+  const at::Tensor given = given_at_all(joint.K), wanted = at::mm(joint.Y, residuals);
+  const at::Tensor of_facts = given.index_select(0, at::tensor(joint.first, at::kLong));
+  const bool alone = asked_.more.defined();
+  const auto carried = static_cast<std::int64_t>(carried_.size());
+  RealisedShare share =
+      alone ? compare(of_facts.slice(0, carried) - asked_.before, asked_.more) : compare(of_facts, residuals);
+  share.missing_at_all_keys =
+      (given - wanted).norm().item<double>() / std::max(wanted.norm().item<double>(), 1e-30);
+  return share;
 }
 
 at::Tensor LayerSystem::changed() const {

@@ -1,5 +1,6 @@
 #include "editors/bulk/options.h"
 
+#include "editors/bulk/unused_options.h"
 #include "editors/common/search_options.h"
 
 namespace emend::editors {
@@ -41,6 +42,9 @@ BulkOptions published_search() {
 BulkOptionTable::BulkOptionTable(BulkMethod method, const std::map<std::string, OptionText>& given)
     : BulkOptionTable(std::move(method)) {
   apply_search_options(method_.name, bindings(), given, value_.search);
+  BulkOptionTable preset(method_);
+  if (published_) preset.value_ = method_.published;
+  refuse_unused(value_, given, option_values(bindings()), option_values(preset.bindings()));
 }
 
 std::vector<OptionBinding> BulkOptionTable::bindings() {

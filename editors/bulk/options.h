@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/context_texts.h"
 #include "editors/common/options.h"
 #include "editors/common/search_unit.h"
 #include "editors/common/target_rows.h"
@@ -75,7 +76,7 @@ struct BulkOptions {
   double kept_directions = 0.8;
 
   int rounds = 1;  // searches; each one on the model as the one before left it
-  int contexts = 5;
+  int contexts = kBulkContexts;
   bool short_contexts = true;  // also contexts of 4 tokens beside those of 9
   RowShares shares = {.bare = 0.3, .uniform = false, .early = 4};
   SearchOptions search = {.method = SearchMethod::kAdam};

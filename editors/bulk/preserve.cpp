@@ -73,7 +73,9 @@ Preserve::Preserve(const Model& model, const EditorContext& context, int layer, 
     solve_.null_space_threshold = of_layer.threshold;
     unit = space_->kept_energy * of_layer.trace;
   }
-  if (options.preserve != PreserveStage::kIdentity)
+  if (options.preserve == PreserveStage::kIdentity)
+    metric_ = KeyMetric(nullptr, {}, model.options().device());
+  else
     solve_.statistics_fingerprint = context.statistics->fingerprint({layer});
   solve_.lambda = options.lambda > 0 ? options.lambda : options.relative_lambda * unit;
 }

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/read_notes.h"
 #include "editors/bulk/values.h"
 #include "editors/common/context_rows.h"
 #include "editors/common/edit_parts.h"
@@ -49,12 +50,19 @@ at::Tensor untouched(const Model& model, const WeightRef& weight, const Edit* ea
   return (wide - change->delta(wide.options())).to(now.scalar_type());
 }
 
+// The change of an earlier edit is that of the carried facts where these are all that it wrote.
+WeightChange known_change(const BulkCall& call, const CarriedFacts& carried, const WeightRef& weight) {
+  const bool is_theirs = call.earlier() != nullptr && !carried.stale_removed;
+  const WeightChange* const change = is_theirs ? call.earlier()->change_of(weight) : nullptr;
+  return change == nullptr ? WeightChange{} : *change;
+}
+
 std::vector<LayerSystem> make_systems(const BulkCall& call, const CarriedFacts& carried) {
   std::vector<LayerSystem> systems;
   for (const Preserve& preserve : call.preserve) {
     const WeightRef weight = preserve.record(1).weight;
     systems.emplace_back(preserve, untouched(call.model, weight, call.earlier()),
-                         carried_groups(carried.facts, weight));
+                         carried_groups(carried.facts, weight), known_change(call, carried, weight));
   }
   return systems;
 }
@@ -105,7 +113,10 @@ BulkRun::BulkRun(const BulkCall& call, const std::vector<EditRequest>& requests,
       filter_({}, {}, {}) {
   const c10::NoGradGuard no_grad;
   if (carried_.stale_removed)
-    for (std::size_t place = 0; place < systems_.size(); ++place) lay(place);
+    for (std::size_t place = 0; place < systems_.size(); ++place) {
+      systems_[place].solve();
+      lay(place);
+    }
   const LayerTrace trace(model_, call_.layers, rows_.fronts(), call_.context.token_budget);
   groups_ = group_requests(rows_, trace, grouping_);
   require_no_contradiction(groups_, rows_, requests_);
@@ -224,19 +235,20 @@ void BulkRun::write_round(const at::Tensor& deltas, Progress& progress) {
 }
 
 void BulkRun::write_layer(std::size_t place, const at::Tensor& wanted, Progress& progress) {
-  const RealisedShare share =
-      systems_[place].add(constraints_at(call_.layers[place]), residuals_of_written(wanted));
+  systems_[place].add(constraints_at(call_.layers[place]), residuals_of_written(wanted));
   lay(place);
-  note(place, share, progress);
+  note(place, progress);
 }
 
-void BulkRun::note(std::size_t place, const RealisedShare& share, Progress& progress) const {
+void BulkRun::note(std::size_t place, Progress& progress) const {
+  if (!reads_notes(progress)) return;
+  const RealisedShare share = systems_[place].realised();
   const std::optional<double> energy = call_.preserve[place].kept_energy();
   progress.note(fmt::format(
       "layer {}: {} keys' facts solved together, {:.3f} of the residual realised in the mean (least {:.3f}), "
       "{:.3f} of it missing, {:.3f} at all keys{}",
       call_.layers[place], systems_[place].groups(), share.mean, share.least, share.missing,
-      systems_[place].missing_at_all_keys(), energy ? fmt::format(", tr(PCP)/tr(C) {:.3f}", *energy) : ""));
+      share.missing_at_all_keys, energy ? fmt::format(", tr(PCP)/tr(C) {:.3f}", *energy) : ""));
 }
 
 Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& progress) {
@@ -254,6 +266,8 @@ Edit BulkRun::edit(std::optional<std::vector<SearchResult>> first, Progress& pro
     if (written_.empty() || (round > 1 && !moved)) break;
     held_ ? write_anew(deltas_of(results_), progress) : write_round(deltas_of(results_), progress);
   }
+  if (written_.empty())
+    for (LayerSystem& system : systems_) system.solve();
   return collect();
 }
 

@@ -72,7 +72,7 @@ class BulkRun {
                   Progress& progress);
   std::vector<CarriedGroup> carried_at(std::size_t place, const at::Tensor& wanted) const;
   void book_carried(std::vector<FactRecord>& facts) const;
-  void note(std::size_t place, const RealisedShare& share, Progress& progress) const;
+  void note(std::size_t place, Progress& progress) const;
   std::vector<KeyConstraint> constraints_at(int layer) const;
   at::Tensor residuals_of_written(const at::Tensor& wanted) const;
   at::Tensor deltas_of(const std::vector<SearchResult>& results) const;

@@ -63,10 +63,10 @@ void BulkRun::ask_for(const at::Tensor& deltas) {
 
 void BulkRun::solve_anew(std::size_t place, const at::Tensor& wanted, const at::Tensor& of_carried,
                          Progress& progress) {
-  const RealisedShare share = systems_[place].replace(
-      carried_at(place, of_carried), constraints_at(call_.layers[place]), residuals_of_written(wanted));
+  systems_[place].replace(carried_at(place, of_carried), constraints_at(call_.layers[place]),
+                          residuals_of_written(wanted));
   lay(place);
-  note(place, share, progress);
+  note(place, progress);
 }
 
 std::vector<CarriedGroup> BulkRun::carried_at(std::size_t place, const at::Tensor& wanted) const {

@@ -38,7 +38,7 @@ KeyMetric moment_metric(const Model& model, const EditorContext& context, int la
   auto factor = factors.get(layer, moment_identity(*context.statistics, layer), statistics.C, relative_ridge,
                             model.options().device(), name_of(layer));
   let_go_of(statistics.C);
-  return {std::move(factor), statistics.C};
+  return {std::move(factor), statistics.C, model.options().device()};
 }
 
 std::shared_ptr<const Spectrum> moment_spectrum(const Model& model, const EditorContext& context, int layer,

@@ -16,6 +16,7 @@ namespace emend::editors {
 namespace {
 
 constexpr const char* kMethod = "crispedit";
+constexpr const char* kTextsName = "contexts_crispedit";
 constexpr std::int64_t kTextTokens = 64;  // new tokens of a text
 
 }  // namespace
@@ -35,7 +36,7 @@ std::vector<TokenIds> own_texts(const Model& model, const EditorContext& context
     return texts;
   };
   if (context.cache == nullptr) return sample();
-  const std::string identity = fmt::format("{} {} {} {} {}", kMethod, text_identity(model, {opening}, 0),
+  const std::string identity = fmt::format("{} {} {} {} {}", kTextsName, text_identity(model, {opening}, 0),
                                            tokens, context.seed, kTextTokens);
   return context.cache->contexts(identity, sample);
 }

@@ -32,8 +32,8 @@ std::vector<TokenIds> sample_contexts(const Model& model, const TokenIds& prefix
 
 std::string contexts_identity(const Model& model, const TokenIds& prefix, std::int64_t count,
                               std::uint64_t seed) {
-  return fmt::format("{} {} {} {} {} {} {}", text_identity(model, {prefix}, 0), count, seed, kShortContext,
-                     kLongContext, kContextTemperature, kContextTopK);
+  return fmt::format("contexts_{} {} {} {} {} {} {}", count, text_identity(model, {prefix}, 0), seed,
+                     kShortContext, kLongContext, kContextTemperature, kContextTopK);
 }
 
 }  // namespace emend

@@ -32,8 +32,8 @@ fs::path base_file(const fs::path& folder, int block) {
   return folder / fmt::format("{}_{}.safetensors", kBase, block);
 }
 
-fs::path contexts_file(const fs::path& folder) {
-  return folder / fmt::format("{}.safetensors", kContexts);
+fs::path contexts_file(const fs::path& folder, const std::string& identity) {
+  return folder / fmt::format("{}.safetensors", identity.substr(0, identity.find(' ')));
 }
 
 std::string digest_of_rows(const std::vector<TokenIds>& rows) {
@@ -92,7 +92,7 @@ std::string text_identity(const Model& model, const std::vector<TokenIds>& texts
 std::optional<std::vector<TokenIds>> StatisticsTexts::load_contexts(const std::string& identity) const {
   using Found = std::optional<std::vector<TokenIds>>;
   return read_text_file_of<std::vector<TokenIds>>(
-      contexts_file(folder_), kContexts, identity, [&](const TensorFile& file) {
+      contexts_file(folder_, identity), kContexts, identity, [&](const TensorFile& file) {
         std::vector<TokenIds> rows = read_rows(file, "ids", "lengths");
         return metadata_of(file, "digest") == digest_of_rows(rows) ? Found(std::move(rows)) : Found();
       });
@@ -105,7 +105,7 @@ void StatisticsTexts::save_contexts(const std::string& identity,
   writer.set("digest", digest_of_rows(contexts));
   std::uint64_t bytes = 0;
   for (const TokenIds& row : contexts) bytes += (row.size() + 1) * sizeof(std::int64_t);
-  write_if_there_is_room(writer, contexts_file(folder_), bytes);
+  write_if_there_is_room(writer, contexts_file(folder_, identity), bytes);
 }
 
 std::optional<BaseOnText> StatisticsTexts::load_base(int block, const std::string& identity,

@@ -28,7 +28,7 @@ struct BaseOnText {
 std::string text_identity(const Model& model, const std::vector<TokenIds>& texts, std::int64_t token_budget);
 
 // What is found must be of the very identity that is asked for; a file that is broken, of another version or
-// of another identity is as none. One file of each kind and block stays: the latest. Nothing is written where
+// of another identity is as none. One file of each name and block stays: the latest. Nothing is written where
 // the folder does not exist or cannot be written, or where the disk would have less free than the file takes.
 class StatisticsTexts {
  public:
@@ -41,7 +41,7 @@ class StatisticsTexts {
 
   explicit StatisticsTexts(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  // Sampled context texts.
+  // Sampled texts. The first word of the identity is the name of their file, without its ending.
   std::optional<std::vector<TokenIds>> load_contexts(const std::string& identity) const;
   void save_contexts(const std::string& identity, const std::vector<TokenIds>& contexts) const;
 

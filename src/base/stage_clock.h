@@ -10,13 +10,14 @@
 #include <string_view>
 #include <utility>
 
+#include "base/read_notes.h"
 #include "base/search_stage.h"
 #include "emend/progress.h"
 
 namespace emend {
 
 // Hands all calls on to `next`, which must outlive the clock.
-class StageClock : public Progress, public SearchWatcher {
+class StageClock : public Progress, public SearchWatcher, public NoteReader {
  public:
   explicit StageClock(Progress& next) : next_(next), began_(Clock::now()) {}
 
@@ -38,6 +39,7 @@ class StageClock : public Progress, public SearchWatcher {
     next_.end();
   }
   void note(std::string_view text) override { next_.note(text); }
+  bool reads_notes() const override { return emend::reads_notes(next_); }
   void poll() override { next_.poll(); }
 
   // Wall-clock seconds of each stage that has ended, by name.

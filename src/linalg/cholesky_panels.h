@@ -17,9 +17,9 @@ class CholeskyPanels {
  public:
   static constexpr std::int64_t kColumns = 2048;  // b
 
-  // A + ridge I with A [n, n] symmetric float64 or float32 on any device; the factor lies on `device`. n^3 /
-  // 3 floating point operations; 4 n (n + b) bytes are kept, 16 n b more are needed on the way. Look at
-  // failed_minor() before anything else.
+  // A + ridge I with A [n, n] symmetric float64 or float32 on any device, of which only the lower triangle is
+  // read; the factor lies on `device`. n^3 / 3 floating point operations; 4 n (n + b) bytes are kept, 16 n b
+  // more are needed on the way. Look at failed_minor() before anything else.
   CholeskyPanels(const at::Tensor& A, double ridge, const at::Device& device,
                  std::int64_t columns = kColumns);
 

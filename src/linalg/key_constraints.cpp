@@ -2,10 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <string_view>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -23,17 +25,34 @@ at::Tensor side_by_side(const std::vector<KeyConstraint>& each, const at::Tensor
   return at::cat(keys, 0).t();
 }
 
+// A hash of some elements of a key, evenly spread: equal keys have equal ones, and few others do.
+std::uint64_t hash_of_some(std::span<const double> key) {
+  constexpr std::size_t kSome = 64;
+  const std::size_t step = std::max<std::size_t>(key.size() / kSome, 1);
+  std::uint64_t hash = 0;
+  for (std::size_t i = 0; i < key.size(); i += step)
+    hash = (hash ^ std::bit_cast<std::uint64_t>(key[i] + 0.0)) * 0x9E3779B97F4A7C15U;  // -0 becomes 0
+  return hash ^ (hash >> 32);
+}
+
 // Numbers the columns of K [F, n] by their values: equal columns have equal numbers, and a new one gets the
 // next number.
 std::vector<std::int64_t> number_columns(const at::Tensor& K) {
-  const at::Tensor rows = at::add(K.t(), 0.0).contiguous();  // -0 becomes 0: equal values have equal bytes
-  const auto* const bytes = static_cast<const char*>(rows.const_data_ptr());
-  const std::size_t size = static_cast<std::size_t>(rows.size(1)) * sizeof(double);
-  std::unordered_map<std::string_view, std::int64_t> known;
+  const at::Tensor rows = K.t().contiguous();
+  const auto size = static_cast<std::size_t>(rows.size(1));
+  const auto column = [&](std::size_t j) {
+    return std::span(rows.const_data_ptr<double>() + j * size, size);
+  };
+  std::unordered_multimap<std::uint64_t, std::size_t> known;  // the first column of each number, by its hash
   std::vector<std::int64_t> numbers;
   for (std::size_t j = 0; j < static_cast<std::size_t>(rows.size(0)); ++j) {
-    const std::string_view column(bytes + j * size, size);
-    numbers.push_back(known.emplace(column, static_cast<std::int64_t>(known.size())).first->second);
+    const std::uint64_t hash = hash_of_some(column(j));
+    const auto [begin, end] = known.equal_range(hash);
+    const auto same = std::find_if(
+        begin, end, [&](const auto& other) { return std::ranges::equal(column(other.second), column(j)); });
+    const bool fresh = same == end;
+    numbers.push_back(fresh ? static_cast<std::int64_t>(known.size()) : numbers[same->second]);
+    if (fresh) known.emplace(hash, j);
   }
   return numbers;
 }
@@ -131,10 +150,15 @@ JointConstraints join_constraints(const std::vector<KeyConstraint>& each, const 
   JointConstraints joint;
   joint.K = side_by_side(each, protected_key);
   const std::vector<std::int64_t> numbers = number_columns(joint.K), first = first_of_each(numbers);
-  if (first.size() < numbers.size()) joint.K = joint.K.index_select(1, at::tensor(first, at::kLong));
+  if (first.size() < numbers.size()) joint.K = joint.K.t().index_select(0, at::tensor(first, at::kLong)).t();
   const Answers answers = collect_answers(each, numbers, joint.K.size(1));
   joint.Y = matrix_of(answers, joint.K.size(1), static_cast<std::int64_t>(each.size()));
   joint.slack = join_slack(each, numbers, joint.K.size(1));
+  auto next = numbers.begin();
+  for (const KeyConstraint& constraint : each) {
+    joint.first.push_back(*next);
+    next += constraint.K.size(1);
+  }
   joint.contested = answers.contested;
   return joint;
 }

@@ -25,8 +25,9 @@ KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& 
 KeyConstraint with_protected(const KeyConstraint& constraint, const at::Tensor& keys,
                              const at::Tensor& slack);
 
-// With more elements than this (128 MiB) the answers of a joint system are a sparse tensor: almost all are 0.
-inline constexpr std::int64_t kMostDenseAnswers = std::int64_t{1} << 24;
+// With more elements than this (128 KiB) the answers of a joint system are a sparse tensor: almost all are 0,
+// and a product with the others would be most of the work of a solve.
+inline constexpr std::int64_t kMostDenseAnswers = std::int64_t{1} << 14;
 
 // The right side of q responses that are solved together.
 struct JointConstraints {
@@ -35,6 +36,7 @@ struct JointConstraints {
                  // sparse if large
   at::Tensor slack =
       {};  // [n] float64: the smallest that one of them has at this key; undefined: all are exact
+  std::vector<std::int64_t> first;  // [q] the column of K that is the first key of each
   bool contested = false;  // two of them want an answer other than 0 at one key: no choice of responses gives
                            // each of them its own residual there
 };

@@ -1,7 +1,6 @@
 #include "linalg/response_solver.h"
 
 #include <ATen/ATen.h>
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "emend/error.h"
 #include "linalg/finite.h"
+#include "linalg/where_it_fits.h"
 
 namespace emend {
 
@@ -27,6 +27,10 @@ at::Tensor solve_gram(const at::Tensor& gram, const at::Tensor& right) {
   return scale * at::cholesky_solve(scale * right, lower, /*upper=*/false);
 }
 
+at::Tensor dense(const at::Tensor& Y) {
+  return Y.is_sparse() ? Y.to_dense() : Y;
+}
+
 // C^-1 K (lambda I + S + K^T C^-1 K)^-1 Y, for Y [n, q]; S is diagonal, `slack` in units of that of K^T C^-1
 // K.
 at::Tensor solve_by_keys(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& Y, double lambda,
@@ -35,7 +39,7 @@ at::Tensor solve_by_keys(const KeyMetric& metric, const at::Tensor& K, const at:
   const at::Tensor gram = at::matmul(K.t(), solved);  // K^T C^-1 K
   if (slack.defined()) gram.diagonal().mul_(1 + slack.to(gram.device()));
   if (lambda != 0) gram.diagonal().add_(lambda);
-  return at::matmul(solved, solve_gram(gram, Y.is_sparse() ? Y.to_dense() : Y));
+  return at::matmul(solved, solve_gram(gram, dense(Y)));
 }
 
 // K Y; with a sparse Y of few elements a column in time linear in these.
@@ -43,12 +47,24 @@ at::Tensor answered_keys(const at::Tensor& K, const at::Tensor& Y) {
   return Y.is_sparse() ? at::mm(Y.t(), K.t()).t().contiguous() : at::mm(K, Y);
 }
 
-// (lambda C + K K^T)^-1 K Y, for Y [n, q].
-at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& Y,
+// The lower triangle of K K^T [F, F], and a few elements above it: a strip of columns after the other.
+at::Tensor lower_product(const at::Tensor& K) {
+  constexpr std::int64_t kColumns = 256;
+  const std::int64_t F = K.size(0);
+  at::Tensor product = at::zeros({F, F}, K.options());
+  for (std::int64_t begin = 0; begin < F; begin += kColumns) {
+    const std::int64_t end = std::min(begin + kColumns, F);
+    product.slice(0, begin).slice(1, begin, end).addmm_(K.slice(0, begin), K.slice(0, begin, end).t(), 0);
+  }
+  return product;
+}
+
+// (lambda C + K K^T)^-1 right, for right = K Y [F, q].
+at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& right,
                              double lambda) {
   const at::Tensor& C = metric.moment();
   const bool diagonal = C.defined() && is_diagonal(C);
-  at::Tensor sum = at::mm(K, K.t());
+  at::Tensor sum = lower_product(K);
   if (C.defined() && !diagonal) sum.add_(C.to(sum.device()), lambda);
   if (diagonal) sum.diagonal().add_(C.to(sum.device()), lambda);
   const double ridge = lambda * (C.defined() ? metric.info()->ridge : 1);
@@ -57,7 +73,12 @@ at::Tensor solve_by_elements(const KeyMetric& metric, const at::Tensor& K, const
     throw Error(ErrorKind::kNumeric,
                 "the moments and keys of the edits are not positive definite together; "
                 "a larger lambda makes them so");
-  return factor.solve(answered_keys(K, Y));
+  return factor.solve(right);
+}
+
+SolveSide chosen_side(SolveSide asked, std::int64_t n, std::int64_t F) {
+  if (asked != SolveSide::kBySize) return asked;
+  return elements_are_cheaper(n, F) ? SolveSide::kElements : SolveSide::kKeys;
 }
 
 // Calls solve(Y) with Y [n, q] and gives a vector back where `y` is one.
@@ -119,24 +140,25 @@ double gram_condition(const at::Tensor& gram) {
 
 at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y,
                                   double lambda, SolveSide side) {
-  if (side == SolveSide::kBySize)
-    side = elements_are_cheaper(K.size(1), K.size(0)) ? SolveSide::kElements : SolveSide::kKeys;
+  const bool by_keys = chosen_side(side, K.size(1), K.size(0)) == SolveSide::kKeys;
   return for_columns(y, [&](const at::Tensor& Y) {
-    return side == SolveSide::kKeys ? solve_by_keys(metric, K, Y, lambda)
-                                    : solve_by_elements(metric, K, Y, lambda);
+    return where_it_fits(metric.device(), [&](const at::Device& device) {
+      const at::Tensor there = K.to(device);
+      const at::Tensor solved =
+          by_keys ? solve_by_keys(metric, there, dense(Y).to(device), lambda)
+                  : solve_by_elements(metric, there, answered_keys(K, Y).to(device), lambda);
+      return solved.to(K.device());
+    });
   });
 }
 
 Spectrum spectrum_of(const at::Tensor& C, const at::Device& device, const std::string& what) {
   if (!is_finite(C)) throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");
-  try {
-    const at::Tensor wide = C.to(device, at::kDouble);
+  return where_it_fits(device, [&](const at::Device& where) -> Spectrum {
+    const at::Tensor wide = C.to(where, at::kDouble);
     const auto [values, vectors] = is_diagonal(C) ? eigenpairs_of_diagonal(wide) : at::linalg_eigh(wide);
     return {values.to(at::kCPU), vectors};
-  } catch (const c10::OutOfMemoryError&) {
-    if (device.is_cpu()) throw;
-    return spectrum_of(C, at::kCPU, what);
-  }
+  });
 }
 
 double threshold_for(const Spectrum& spectrum, double share) {
@@ -169,8 +191,14 @@ at::Tensor null_space_response(const NullSpace& space, const at::Tensor& K, cons
                                SolveSide side) {
   const at::Tensor& into = space.basis.defined() ? space.basis : space.projector;
   const at::Tensor reduced = at::matmul(into.t(), K.to(into.device()));
-  return at::matmul(into, least_squares_response(KeyMetric(), reduced, y.to(into.device()), L, side))
-      .to(K.device());
+  const bool by_keys = chosen_side(side, reduced.size(1), reduced.size(0)) == SolveSide::kKeys;
+  return for_columns(y, [&](const at::Tensor& Y) {
+    const at::Tensor solved =
+        by_keys
+            ? solve_by_keys({}, reduced, dense(Y).to(into.device()), L)
+            : solve_by_elements({}, reduced, at::matmul(into.t(), answered_keys(K, Y).to(into.device())), L);
+    return at::matmul(into, solved).to(K.device());
+  });
 }
 
 double norm_of(const at::Tensor& tensor) {

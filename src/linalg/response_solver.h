@@ -35,9 +35,10 @@ namespace emend {
 class KeyMetric {
  public:
   KeyMetric() = default;  // the identity
-  // `factor` is that of C [F, F], or of the diagonal [F] of a C of which no more is known.
-  KeyMetric(std::shared_ptr<const SpdFactor> factor, at::Tensor C)
-      : factor_(std::move(factor)), C_(std::move(C)) {}
+  // `factor` is that of C [F, F], or of the diagonal [F] of a C of which no more is known. Systems of least
+  // squares are solved on `device`, wherever their keys lie.
+  KeyMetric(std::shared_ptr<const SpdFactor> factor, at::Tensor C, const at::Device& device = at::kCPU)
+      : factor_(std::move(factor)), C_(std::move(C)), device_(device) {}
 
   // Solves these keys, [F] float64 each, in one go, as many of them as are kept, and keeps from then on what
   // is solved: for those who ask for many keys, a few at a time.
@@ -54,11 +55,13 @@ class KeyMetric {
   const SpdInfo* info() const { return factor_ ? &factor_->info() : nullptr; }
   // C without its ridge, [F, F] or its diagonal [F], float64 or float32; undefined for the identity.
   const at::Tensor& moment() const { return C_; }
+  const at::Device& device() const { return device_; }
 
  private:
   std::shared_ptr<const SpdFactor> factor_;
   std::shared_ptr<KnownSolutions> known_;  // by this factor, shared by copies; nullptr: none are kept
   at::Tensor C_;
+  at::Device device_ = at::kCPU;
 };
 
 // --- equality
@@ -98,9 +101,10 @@ enum class SolveSide { kBySize, kKeys, kElements };
 bool elements_are_cheaper(std::int64_t n, std::int64_t F);
 
 // a = (lambda C + K K^T)^-1 K y: the smallest lambda a^T C a + |K^T a - y|^2. Shapes as for key_response;
-// lambda > 0. It tends to the equality solution as lambda tends to 0. About 2 F^2 n + 4 F n^2 + 7/3 n^3
-// operations for kKeys, 4 F^2 n + F^3 / 3 for kElements. Throws Error(kNumeric) if rounding leaves the system
-// without a factor.
+// lambda > 0. It tends to the equality solution as lambda tends to 0. For q right sides about 2 F^2 n + 2 F
+// n^2 + n^3 / 3 + 2 (F + n) n q operations for kKeys, F^2 n + F^3 / 3 + 2 F^2 q for kElements, on the
+// metric's device, or on the CPU where that has no room for them. Throws Error(kNumeric) if rounding leaves
+// the system without a factor.
 at::Tensor least_squares_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y,
                                   double lambda, SolveSide side = SolveSide::kBySize);
 

@@ -1,7 +1,6 @@
 #include "linalg/spd_factor.h"
 
 #include <ATen/ATen.h>
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "emend/error.h"
 #include "linalg/finite.h"
 #include "linalg/lanczos.h"
+#include "linalg/where_it_fits.h"
 
 namespace emend {
 
@@ -85,11 +85,8 @@ at::Tensor SpdFactor::solve(const at::Tensor& K) const {
 
 SpdFactor factor_where_it_fits(const at::Tensor& C, double relative_ridge, const at::Device& device,
                                const std::string& what) {
-  try {
-    return SpdFactor(C, relative_ridge, device, what);
-  } catch (const c10::OutOfMemoryError&) {
-    return SpdFactor(C, relative_ridge, at::kCPU, what);
-  }
+  return where_it_fits(device,
+                       [&](const at::Device& where) { return SpdFactor(C, relative_ridge, where, what); });
 }
 
 std::optional<at::Tensor> solve_with_ridge(const at::Tensor& C, double relative_ridge, const at::Tensor& K) {

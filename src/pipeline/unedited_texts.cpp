@@ -19,8 +19,7 @@ TextLayers layers_by_text(const Model& model, const std::filesystem::path& folde
                           const std::vector<int>& layers, const std::vector<std::int64_t>& prefix) {
   TextLayers found;
   for (const int layer : layers) {
-    const std::vector<TokenIds> text =
-        load_statistics_in_file(model, {layer}, prefix, folder).held_text;
+    const std::vector<TokenIds> text = load_statistics_in_file(model, {layer}, prefix, folder).held_text;
     if (!text.empty()) found[text].push_back(layer);
   }
   for (auto& [text, of_text] : found) std::sort(of_text.begin(), of_text.end());
@@ -49,14 +48,13 @@ void keep_one_text(const Model& model, const StatisticsTexts& kept, const std::v
   progress.end();
 }
 
-void keep_contexts(const Model& model, const StatisticsTexts& kept, const UneditedTexts& how,
-                   Progress& progress) {
-  const std::string identity = contexts_identity(model, how.prefix, kDefaultContexts, how.seed);
+void keep_contexts(const Model& model, const StatisticsTexts& kept, std::int64_t count,
+                   const UneditedTexts& how, Progress& progress) {
+  const std::string identity = contexts_identity(model, how.prefix, count, how.seed);
   if (kept.load_contexts(identity)) return;
-  constexpr std::int64_t kTexts = 2 * kDefaultContexts;
-  progress.begin("contexts of edits", kTexts, "texts");
-  kept.save_contexts(identity, sample_contexts(model, how.prefix, kDefaultContexts, how.seed));
-  progress.update(kTexts, "");
+  progress.begin("contexts of edits", 2 * count, "texts");
+  kept.save_contexts(identity, sample_contexts(model, how.prefix, count, how.seed));
+  progress.update(2 * count, "");
   progress.end();
 }
 
@@ -71,7 +69,8 @@ void keep_held_text(const Model& model, const std::filesystem::path& folder, con
 
 void keep_unedited_texts(const Model& model, const std::filesystem::path& folder,
                          const std::vector<int>& layers, const UneditedTexts& how, Progress& progress) {
-  keep_contexts(model, StatisticsTexts(folder), how, progress);
+  for (const std::int64_t count : {kDefaultContexts, kBulkContexts})
+    keep_contexts(model, StatisticsTexts(folder), count, how, progress);
   keep_held_text(model, folder, layers, how, progress);
 }
 

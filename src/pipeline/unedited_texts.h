@@ -25,7 +25,7 @@ struct UneditedTexts {
 void keep_held_text(const Model& model, const std::filesystem::path& folder, const std::vector<int>& layers,
                     const UneditedTexts& how, Progress& progress);
 
-// The contexts of the default method, and held text.
+// The contexts of the default method and of methods for many facts, and held text.
 void keep_unedited_texts(const Model& model, const std::filesystem::path& folder,
                          const std::vector<int>& layers, const UneditedTexts& how, Progress& progress);
 

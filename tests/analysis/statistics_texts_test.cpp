@@ -32,8 +32,8 @@ class TextsOnDisk : public ::testing::Test {
 };
 
 TEST_F(TextsOnDisk, TheSameComesBack) {
-  texts_.save_contexts("one", contexts_);
-  EXPECT_EQ(texts_.load_contexts("one"), contexts_);
+  texts_.save_contexts("contexts_2 one", contexts_);
+  EXPECT_EQ(texts_.load_contexts("contexts_2 one"), contexts_);
   texts_.save_base(3, "one", base_);
   const auto found = texts_.load_base(3, "one", 7, 4);
   ASSERT_TRUE(found.has_value());
@@ -43,10 +43,23 @@ TEST_F(TextsOnDisk, TheSameComesBack) {
   EXPECT_EQ(texts_.load_base(0, "one", 7, 4).value().nll, 1.5);
 }
 
+// So that methods that draw different numbers of contexts do not take the folder from each other.
+TEST_F(TextsOnDisk, EachNumberOfContextsHasAFile) {
+  const std::vector<TokenIds> more = {{1}, {2}, {3, 4}, {5, 6}};
+  texts_.save_contexts("contexts_1 one", contexts_);
+  texts_.save_contexts("contexts_2 two", more);
+  EXPECT_EQ(texts_.load_contexts("contexts_1 one"), contexts_);
+  EXPECT_EQ(texts_.load_contexts("contexts_2 two"), more);
+  EXPECT_EQ(texts_.load_contexts("contexts_1 two"), std::nullopt);
+  // The file of an earlier version is as none.
+  fs::rename(file("contexts_1.safetensors"), file("contexts.safetensors"));
+  EXPECT_EQ(texts_.load_contexts("contexts_1 one"), std::nullopt);
+}
+
 TEST_F(TextsOnDisk, WhatDoesNotFitIsAsNone) {
-  EXPECT_EQ(texts_.load_contexts("one"), std::nullopt) << "there is no file";
-  texts_.save_contexts("one", contexts_);
-  EXPECT_EQ(texts_.load_contexts("two"), std::nullopt);
+  EXPECT_EQ(texts_.load_contexts("contexts_2 one"), std::nullopt) << "there is no file";
+  texts_.save_contexts("contexts_2 one", contexts_);
+  EXPECT_EQ(texts_.load_contexts("contexts_2 two"), std::nullopt);
   texts_.save_base(3, "one", base_);
   EXPECT_FALSE(texts_.load_base(3, "two", 7, 4).has_value());
   EXPECT_FALSE(texts_.load_base(2, "one", 7, 4).has_value());
@@ -64,13 +77,13 @@ TEST_F(TextsOnDisk, WhatDoesNotFitIsAsNone) {
 }
 
 TEST_F(TextsOnDisk, ABrokenFileIsAsNone) {
-  texts_.save_contexts("one", contexts_);
+  texts_.save_contexts("contexts_2 one", contexts_);
   texts_.save_base(3, "one", base_);
-  for (const std::string name : {"contexts.safetensors", "base_3.safetensors"}) {
+  for (const std::string name : {"contexts_2.safetensors", "base_3.safetensors"}) {
     const std::string bytes = read_text_file(file(name));
     for (const std::string& broken : {std::string("no file"), bytes.substr(0, bytes.size() / 2)}) {
       folder_.write(name, broken);
-      EXPECT_EQ(texts_.load_contexts("one").has_value(), name.starts_with("base"));
+      EXPECT_EQ(texts_.load_contexts("contexts_2 one").has_value(), name.starts_with("base"));
       EXPECT_EQ(texts_.load_base(3, "one", 7, 4).has_value(), name.starts_with("contexts"));
     }
     folder_.write(name, bytes);
@@ -78,7 +91,7 @@ TEST_F(TextsOnDisk, ABrokenFileIsAsNone) {
 }
 
 TEST_F(TextsOnDisk, NothingIsWrittenWithoutAFolderOrOfALongText) {
-  StatisticsTexts(folder_.path() / "none").save_contexts("one", contexts_);
+  StatisticsTexts(folder_.path() / "none").save_contexts("contexts_2 one", contexts_);
   EXPECT_FALSE(fs::exists(folder_.path() / "none"));
   constexpr std::int64_t kWidth = 1024, kTokens = StatisticsTexts::kMostBytes / (4 * kWidth) + 1;
   texts_.save_base(3, "one", {2.5, at::zeros({kTokens, kWidth}, at::kFloat)});
@@ -120,17 +133,18 @@ TEST_F(TextsOnDisk, ACacheSamplesContextsOnceForAllPrograms) {
   };
   for (int program = 0; program < 2; ++program) {
     EditorCache cache(folder_.path());
-    EXPECT_EQ(cache.contexts("one", sample), contexts_);
-    EXPECT_EQ(cache.contexts("one", sample), contexts_);
+    EXPECT_EQ(cache.contexts("contexts_2 one", sample), contexts_);
+    EXPECT_EQ(cache.contexts("contexts_2 one", sample), contexts_);
     EXPECT_EQ(sampled, 1) << program;
   }
   const EditorCache kept(folder_.path());
   EditorCache of_other_weights = EditorCache::with_factors_of(kept);
-  of_other_weights.contexts("one", sample);
+  of_other_weights.contexts("contexts_2 one", sample);
   EXPECT_EQ(sampled, 2) << "of a model that has other weights nothing is taken";
-  EXPECT_EQ(StatisticsTexts(folder_.path()).load_contexts("two"), std::nullopt);
-  of_other_weights.contexts("two", sample);
-  EXPECT_EQ(StatisticsTexts(folder_.path()).load_contexts("two"), std::nullopt) << "and nothing kept";
+  EXPECT_EQ(StatisticsTexts(folder_.path()).load_contexts("contexts_2 two"), std::nullopt);
+  of_other_weights.contexts("contexts_2 two", sample);
+  EXPECT_EQ(StatisticsTexts(folder_.path()).load_contexts("contexts_2 two"), std::nullopt)
+      << "and nothing kept";
 }
 
 }  // namespace

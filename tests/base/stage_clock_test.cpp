@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 namespace emend {
 namespace {
@@ -45,6 +47,25 @@ TEST(StageClock, TellsTheNextOne) {
 TEST(StageClock, SearchesNeedNoWatcher) {
   SilentProgress silent;
   pass_stage(silent, "values", true);
+}
+
+// So that remarks that cost work are made for readers only.
+TEST(StageClock, ReadsNotesIfTheNextOneDoes) {
+  class Deaf : public SilentProgress, public NoteReader {
+   public:
+    bool reads_notes() const override { return false; }
+  } deaf;
+  class Notes : public SilentProgress {
+   public:
+    void note(std::string_view) override {}
+  } notes;
+  SilentProgress silent;
+  StageClock on_silent(silent), on_deaf(deaf), on_notes(notes);
+  for (const Progress* const progress : std::vector<const Progress*>{&silent, &deaf, &on_silent, &on_deaf})
+    EXPECT_FALSE(reads_notes(*progress));
+  EXPECT_TRUE(reads_notes(notes));
+  EXPECT_TRUE(reads_notes(on_notes));
+  EXPECT_FALSE(reads_notes(no_progress()));
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST_F(StatsCommand, AsksTheUneditedModelForTheFirstEdit) {
   EXPECT_THAT(told, HasSubstr("contexts of edits"));
   EXPECT_THAT(told, HasSubstr("held text of the unedited model"));
   EXPECT_THAT(collect("none", {"--no-texts"}), Not(HasSubstr("unedited")));
-  const std::vector<std::string> names = {"base_2.safetensors", "contexts.safetensors"};
+  const std::vector<std::string> names = {"base_2.safetensors", "contexts_10.safetensors"};
   std::vector<std::string> bytes;
   for (const std::string& name : names) {
     bytes.push_back(test::read_all(folder_ / ("s/" + name)));

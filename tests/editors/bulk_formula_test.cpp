@@ -1,5 +1,5 @@
-// Bulk editors without a search: each method's formula on a model whose keys are made up, the order in which
-// facts come, which facts are carried, and the constants of the methods.
+// Bulk editors without a search: each method's formula on a model whose keys are made up, and the order in
+// which facts come.
 #include <gmock/gmock.h>
 
 #include "base/expect_error.h"
@@ -11,9 +11,9 @@
 #include "emend/editor_cache.h"
 #include "linalg/key_factors.h"
 #include "linalg/response_solver.h"
+#include "support/factor_count.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
-#include "support/world.h"
 
 namespace emend {
 namespace {
@@ -223,58 +223,96 @@ TEST_F(BulkFormula, OfAShareIsWhatTheChangeGives) {
   options.lambda = 1e-9;
   const Preserve exact = preserve(options);
   LayerSystem system(exact, weight(), {});
-  const editors::RealisedShare whole = system.add(constraints(0, 2), R_.narrow(0, 0, 2));
+  system.add(constraints(0, 2), R_.narrow(0, 0, 2));
+  const editors::RealisedShare whole = system.realised();
   EXPECT_NEAR(whole.least, 1, 1e-5);
   EXPECT_LT(whole.missing, 1e-5);
   options.lambda = 1e9;
   const Preserve quiet = preserve(options);
   LayerSystem weak(quiet, weight(), {});
-  EXPECT_LT(weak.add(constraints(0, 2), R_.narrow(0, 0, 2)).mean, 1e-3);
+  weak.add(constraints(0, 2), R_.narrow(0, 0, 2));
+  EXPECT_LT(weak.realised().mean, 1e-3);
 }
 
-// --- which facts are carried
-
-FactRecord fact_of(const std::string& id, const std::string& prompt, const std::string& subject) {
-  FactRecord fact;
-  fact.request = test::request_of(id, prompt, subject, "x");
-  return fact;
-}
-
-TEST(CarriedFacts, LeaveOutWhatIsReplacedAndSearchASharedKeyAgain) {
-  Edit earlier;
-  earlier.facts = {fact_of("a", "Ann lives in", "Ann"), fact_of("b", "Bob lives in", "Bob"),
-                   fact_of("c", "Cid works as", "Cid"), fact_of("d", "Dan lives in", "Dan")};
-  const auto carried =
-      editors::carry_facts(&earlier, {test::request_of("a", "Ann was born in", "Ann", "y"),  // the same id
-                                      test::request_of("n1", "Bob lives in", "Bob", "y"),  // the same prompt
-                                      test::request_of("n2", "Cid lives in", "Cid", "y")});  // the same key
-  ASSERT_EQ(carried.facts.size(), 1u);
-  EXPECT_EQ(carried.facts[0].request.id, "d");
-  ASSERT_EQ(carried.again.size(), 1u);
-  EXPECT_EQ(carried.again[0].id, "c");
-  EXPECT_TRUE(carried.stale_removed);
-  EXPECT_TRUE(editors::carry_facts(nullptr, {}).facts.empty());
-}
-
-// --- options
-
-TEST(BulkOptionTables, OfTheFourMethodsDifferInTheirConstants) {
-  const auto value = [](const std::string& method, const std::string& preset, const std::string& option) {
-    return make_editor(method, {{"preset", {preset, "test"}}})->options().at(option);
+// New facts and all facts, at the keys where they are measured and at all keys, in float64.
+TEST_F(BulkFormula, OfAShareIsThatOfTheProducts) {
+  const Preserve solved = preserve(editors::bulk_method().own);
+  std::vector<KeyConstraint> held = constraints(0, kFacts);
+  for (KeyConstraint& constraint : held) constraint = with_protected(constraint, K_.select(1, 0) * 3);
+  const std::vector<KeyConstraint> old(held.begin(), held.begin() + 5), fresh(held.begin() + 5, held.end());
+  std::vector<editors::CarriedGroup> carried;
+  for (std::size_t i = 0; i < old.size(); ++i)
+    carried.push_back({{i}, old[i], R_[static_cast<std::int64_t>(i)]});
+  LayerSystem system(solved, weight(), carried);
+  system.solve();
+  const auto given = [&](const at::Tensor& keys) {
+    return at::matmul(keys.t(),
+                      at::matmul(system.change().B.to(at::kDouble), system.change().A.to(at::kDouble)).t());
   };
-  EXPECT_EQ(value("memit", "paper", "lambda"), "15000");
-  EXPECT_EQ(value("memit", "paper", "clamp"), "0.75");
-  EXPECT_EQ(value("memit", "paper", "carry"), "false");
-  EXPECT_EQ(value("emmet", "paper", "exact_alone"), "true");
-  EXPECT_EQ(value("alphaedit", "paper", "threshold"), "0.02");
-  EXPECT_EQ(value("alphaedit", "paper", "preserve"), "null-space");
-  EXPECT_EQ(value("alphaedit", "paper", "carry"), "true");
-  EXPECT_EQ(value("bulk", "emend", "values"), "spread");
-  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
-                             [] {
-                               make_editor("memit", {{"filter", {"nonsense", "test"}}});
-                             }),
-              HasSubstr("filter"));
+  const at::Tensor keys = K_.slice(1, 5), before = given(keys);
+  const at::Tensor more = R_.slice(0, 5).to(at::kDouble);
+  system.add(fresh, R_.slice(0, 5));
+  const editors::RealisedShare own = system.realised();
+  const at::Tensor now = given(keys) - before;
+  const at::Tensor shares = (now * more).sum(1) / more.square().sum(1);
+  EXPECT_NEAR(own.mean, shares.mean().item<double>(), 1e-5);
+  EXPECT_NEAR(own.least, shares.min().item<double>(), 1e-5);
+  EXPECT_NEAR(own.missing, relative(now, more), 1e-5);
+  const at::Tensor all_keys = at::cat({K_, K_.narrow(1, 0, 1) * 3}, 1);
+  at::Tensor wanted = at::cat({R_.to(at::kDouble), at::zeros({1, D_}, at::kDouble)});
+  wanted.slice(0, 5, kFacts).add_(before);  // residuals are in units of the untouched weight
+  EXPECT_NEAR(own.missing_at_all_keys, relative(given(all_keys), wanted), 1e-5);
+
+  system.replace(carried, fresh, R_.slice(0, 5));
+  const editors::RealisedShare all = system.realised();
+  EXPECT_NEAR(all.missing, relative(given(K_), R_.to(at::kDouble)), 1e-5);
+  EXPECT_GT(all.missing_at_all_keys, 0);
+}
+
+// Responses depend on keys alone, so that rounds which only change residuals solve nothing; and what is not
+// asked for is not solved.
+TEST_F(BulkFormula, OfTheSameKeysIsSolvedOnce) {
+  const Preserve solved = preserve(editors::bulk_method().own);
+  std::vector<editors::CarriedGroup> carried;
+  for (std::size_t i = 0; i < 4; ++i)
+    carried.push_back({{i}, constraints(0, 4)[i], R_[static_cast<std::int64_t>(i)]});
+  const test::FactorCount of_keys(kFacts);  // few keys: the system is theirs
+  LayerSystem system(solved, weight(), carried);
+  EXPECT_EQ(test::FactorCount::cholesky(), 0);
+  system.replace(carried, constraints(4, kFacts), R_.slice(0, 4));
+  EXPECT_EQ(test::FactorCount::cholesky(), 1);
+  const at::Tensor A = system.change().A, B = system.change().B;
+  for (editors::CarriedGroup& group : carried) group.residual = 2 * group.residual;
+  system.replace(carried, constraints(4, kFacts), 2 * R_.slice(0, 4));
+  EXPECT_EQ(test::FactorCount::cholesky(), 1);
+  EXPECT_TRUE(at::equal(system.change().A, A));
+  EXPECT_TRUE(at::equal(system.change().B, 2 * B));
+  carried[2].constraint.K = carried[2].constraint.K * 1.5;
+  system.replace(carried, constraints(4, kFacts), R_.slice(0, 4));
+  EXPECT_EQ(test::FactorCount::cholesky(), 2);
+}
+
+// The change of the edit before is what its facts give: they need not be solved again for it.
+TEST_F(BulkFormula, OfFactsOnAKnownChangeIsTheSame) {
+  const Preserve solved = preserve(editors::memit_method().own);
+  std::vector<editors::CarriedGroup> carried;
+  for (std::size_t i = 0; i < 4; ++i)
+    carried.push_back({{i}, constraints(0, 4)[i], R_[static_cast<std::int64_t>(i)]});
+  LayerSystem first(solved, weight(), carried);
+  first.solve();
+  const test::FactorCount of_four(4);
+  LayerSystem plain(solved, weight(), carried), known(solved, weight(), carried, first.change());
+  plain.add(constraints(4, 9), R_.narrow(0, 4, 5));
+  EXPECT_EQ(test::FactorCount::cholesky(), 1);
+  known.add(constraints(4, 9), R_.narrow(0, 4, 5));
+  EXPECT_EQ(test::FactorCount::cholesky(), 1);
+  EXPECT_LT(relative(known.change().B, plain.change().B), 1e-6);
+  EXPECT_TRUE(at::equal(known.change().A, plain.change().A));
+  // As two factors or as one matrix.
+  LayerSystem dense(solved, weight(), carried,
+                    WeightChange::dense(first.weight(), first.change().delta(at::TensorOptions(at::kFloat))));
+  dense.add(constraints(4, 9), R_.narrow(0, 4, 5));
+  EXPECT_LT(relative(dense.change().B, plain.change().B), 1e-5);
 }
 
 }  // namespace

@@ -341,7 +341,7 @@ TEST_P(CrispEditLayers, ItsTextIsKeptUnderAllThatItDependsOn) {
   EditorCache cache(folder.path());
   context_.cache = &cache;
   editors::own_texts(model_, context_, 64);
-  const std::string kept = read_text_file(folder.path() / "contexts.safetensors");
+  const std::string kept = read_text_file(folder.path() / "contexts_crispedit.safetensors");
   const TokenIds opening = opening_of_text(model_, context_.prefix);
   EXPECT_THAT(kept, HasSubstr(text_identity(model_, {opening}, 0)));
 }

@@ -66,9 +66,32 @@ TEST(KeyConstraints, TwoAnswersAtOneKeyAreContested) {
   EXPECT_FALSE(join_constraints({held({{1, 0}}, {1}), held({{1, 0}, {0, 1}}, {0, 1})}).contested);
 }
 
+// Where each of them is measured, in the joint system.
+TEST(KeyConstraints, TheFirstKeyOfEachHasItsColumn) {
+  const JointConstraints joint =
+      join_constraints({held({{1, 0}, {7, 7}}, {1, 0}), held({{7, 7}}, {1}), held({{0, 1}, {1, 0}}, {1, 1})});
+  EXPECT_THAT(joint.first, ElementsAre(0, 1, 2));
+  EXPECT_TRUE(near(joint.K.select(1, 2), numbers({0, 1}), 0));
+}
+
 TEST(KeyConstraints, ZeroHasOneValue) {
   EXPECT_EQ(join_constraints({held({{0.0, 1}}, {1}), held({{-0.0, 1}}, {1})}).K.size(1), 1);
   EXPECT_EQ(join_constraints({held({{0.0, 1}}, {1}), held({{1e-300, 1}}, {1})}).K.size(1), 2);
+}
+
+// Keys are told apart by all of their elements, also where they are long and differ in one.
+TEST(KeyConstraints, LongKeysThatDifferInOneElementAreTwo) {
+  constexpr std::int64_t kSize = 1000;
+  const at::Tensor key = normals(kSize, 1, 9);
+  std::vector<KeyConstraint> each = {{key, at::ones({1}, at::kDouble)}};
+  for (const std::int64_t place : {0, 1, 499, 999}) {
+    at::Tensor other = key.clone();
+    other[place] += 1;
+    each.push_back({other, at::ones({1}, at::kDouble)});
+  }
+  each.push_back(each[2]);
+  EXPECT_EQ(join_constraints(each).K.size(1), 5);
+  EXPECT_THAT(group_equal(each), ElementsAre(0, 1, 2, 3, 4, 2));
 }
 
 TEST(KeyConstraints, EqualOnesAreOneGroup) {

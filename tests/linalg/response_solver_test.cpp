@@ -163,6 +163,28 @@ TEST(LeastSquaresByHand, ASparseRightSideIsTheSame) {
                      least_squares_response(KeyMetric(), K, Y, 2, side), 1e-14));
 }
 
+// Of more elements than a strip of the product has, with answers that are a sparse matrix: by the keys, by
+// the elements and within a null space.
+TEST(LeastSquaresByHand, ALargeSystemIsThePlainFormula) {
+  constexpr std::int64_t kSize = 300, kKeys = 400;
+  const at::Tensor text = normals(1000, kSize, 1), C = at::matmul(text.t(), text) / 1000;
+  const at::Tensor K = normals(kSize, kKeys, 2);
+  const at::Tensor Y = at::eye(kKeys, at::kDouble).slice(1, 0, 90);
+  const at::Tensor plain = at::matmul(at::linalg_inv(3 * C + at::matmul(K, K.t())), at::matmul(K, Y));
+  const KeyMetric metric(std::make_shared<SpdFactor>(C, 0, "C"), C);
+  const Spectrum spectrum = spectrum_of(C, at::kCPU, "C");
+  const NullSpace space = null_space_of(spectrum, threshold_for(spectrum, 0.95), "C");
+  const at::Tensor U = space.basis, k = at::matmul(U.t(), K);
+  const at::Tensor within =
+      at::matmul(U, at::matmul(at::linalg_inv(3 * at::eye(U.size(1), at::kDouble) + at::matmul(k, k.t())),
+                               at::matmul(k, Y)));
+  for (const at::Tensor& answers : {Y, Y.to_sparse()})
+    for (const SolveSide side : {SolveSide::kKeys, SolveSide::kElements}) {
+      EXPECT_TRUE(near(least_squares_response(metric, K, answers, 3, side), plain, 1e-9));
+      EXPECT_TRUE(near(null_space_response(space, K, answers, 3, side), within, 1e-9));
+    }
+}
+
 TEST(LeastSquaresByHand, OrthogonalKeys) {
   const at::Tensor K = at::diag(at::tensor({1.0, 2.0}, at::kDouble)), Y = at::eye(2, at::kDouble);
   for (const SolveSide side : {SolveSide::kKeys, SolveSide::kElements})

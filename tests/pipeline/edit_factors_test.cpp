@@ -124,7 +124,7 @@ TEST_F(EditFactors, TextsOfTheUneditedModelAreKept) {
   take("rome", {3});
   const Patch first = edit();
   const std::filesystem::path base = file_.statistics / "base_3.safetensors",
-                              contexts = file_.statistics / "contexts.safetensors";
+                              contexts = file_.statistics / "contexts_10.safetensors";
   ASSERT_TRUE(std::filesystem::exists(base));
   ASSERT_TRUE(std::filesystem::exists(contexts));
   const std::string bytes = read_text_file(base);
@@ -164,7 +164,7 @@ TEST_F(EditFactors, ContextsOfAnotherSeedAreNotTakenFromTheFolder) {
   take("rome", {3});
   file_.edits.resize(1);
   edit();
-  const std::filesystem::path contexts = file_.statistics / "contexts.safetensors";
+  const std::filesystem::path contexts = file_.statistics / "contexts_10.safetensors";
   const std::string of_first_seed = read_text_file(contexts);
   EditRunOptions other_seed;
   other_seed.seed = 1;
@@ -175,13 +175,27 @@ TEST_F(EditFactors, ContextsOfAnotherSeedAreNotTakenFromTheFolder) {
   EXPECT_EQ(saved(other), saved(edit(other_seed)));
 }
 
+// Methods that draw different numbers of them share the folder.
+TEST_F(EditFactors, ContextsOfAnotherNumberStay) {
+  take("rome", {3});
+  file_.edits.resize(1);
+  edit();
+  const std::filesystem::path of_rome = file_.statistics / "contexts_10.safetensors";
+  const std::string bytes = read_text_file(of_rome);
+  take("memit", {2, 3});
+  edit();
+  EXPECT_TRUE(std::filesystem::exists(file_.statistics / "contexts_5.safetensors"));
+  EXPECT_EQ(read_text_file(of_rome), bytes);
+  EXPECT_FALSE(std::filesystem::exists(file_.statistics / "contexts.safetensors"));
+}
+
 // Its contexts are those of a model that has other weights.
 TEST_F(EditFactors, AnEditOnAPatchLeavesTheContextsOfTheFolder) {
   take("memit", {1, 2});
   const std::vector<EditRequest> both = file_.edits;
   file_.edits = {both[0]};
   save_patch(edit(), folder_ / "below.safetensors");
-  const std::filesystem::path contexts = file_.statistics / "contexts.safetensors";
+  const std::filesystem::path contexts = file_.statistics / "contexts_5.safetensors";
   ASSERT_TRUE(std::filesystem::exists(contexts));
   std::ofstream(contexts) << "as it was";
   file_.edits = {both[1]};

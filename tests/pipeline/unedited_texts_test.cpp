@@ -94,14 +94,21 @@ class UneditedTextsOf : public ::testing::TestWithParam<const char*> {
 TEST_P(UneditedTextsOf, StatisticsHaveTheBytesThatAnEditWrites) {
   const fs::path folder = collect("s", {0, 1, 3});
   const Files kept = texts_in(folder);
-  ASSERT_THAT(kept, ElementsAre(Key("base_0.safetensors"), Key("base_1.safetensors"),
-                                Key("base_3.safetensors"), Key("contexts.safetensors")));
-  const std::string with_texts = saved(edit(folder, {3}));
-  EXPECT_EQ(texts_in(folder), kept) << "the edit took them, and wrote none";
-  remove_texts(folder);
-  EXPECT_EQ(saved(edit(folder, {3})), with_texts);
-  EXPECT_THAT(texts_in(folder), ElementsAre(Pair(base_file(3), kept.at(base_file(3))),
-                                            Pair("contexts.safetensors", kept.at("contexts.safetensors"))));
+  ASSERT_THAT(kept,
+              ElementsAre(Key("base_0.safetensors"), Key("base_1.safetensors"), Key("base_3.safetensors"),
+                          Key("contexts_10.safetensors"), Key("contexts_5.safetensors")));
+  // Of `rome`, and of a method for many facts.
+  for (const auto& [method, contexts] : std::map<std::string, std::string>{
+           {"rome", "contexts_10.safetensors"}, {"memit", "contexts_5.safetensors"}}) {
+    file_.method = method;
+    for (const auto& [name, bytes] : kept) std::ofstream(folder / name, std::ios::binary) << bytes;
+    const std::string with_texts = saved(edit(folder, {3}));
+    EXPECT_EQ(texts_in(folder), kept) << "the edit took them, and wrote none";
+    remove_texts(folder);
+    EXPECT_EQ(saved(edit(folder, {3})), with_texts);
+    EXPECT_THAT(texts_in(folder),
+                ElementsAre(Pair(base_file(3), kept.at(base_file(3))), Pair(contexts, kept.at(contexts))));
+  }
   for (const int layer : {0, 1})
     EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
 }
@@ -140,7 +147,7 @@ TEST_P(UneditedTextsOf, AnEditWithStatisticsOfItsOwnKeepsAllLayers) {
   edit(folder, {1, 2, 3});
   const Files kept = texts_in(folder);
   ASSERT_THAT(kept, ElementsAre(Key("base_1.safetensors"), Key("base_2.safetensors"),
-                                Key("base_3.safetensors"), Key("contexts.safetensors")));
+                                Key("base_3.safetensors"), Key("contexts_5.safetensors")));
   for (const int layer : {2, 3})
     EXPECT_EQ(base_of_an_edit(folder, layer), kept.at(base_file(layer))) << layer;
 }
