@@ -94,8 +94,7 @@ at::Tensor rows_in_order(const at::Tensor& B, const TensorName& rule, const Mode
   if (rule.form == StoredForm::kGroupedQkv) return in_order_of_pass(B, rule.form, config);
   const bool turns = rule.role == Role::kQuery || rule.role == Role::kKey;
   const bool has_gguf = !rule.gguf.empty();  // others have the neighbours in safetensors, too
-  if (turns && has_gguf && !config.rotary.empty() &&
-      config.rotary.front().pairs == RotaryPairs::kInterleaved)
+  if (turns && has_gguf && !config.rotary.empty() && config.rotary.front().pairs == RotaryPairs::kInterleaved)
     return interleaved(B, config.head_dim,
                        2 * static_cast<std::int64_t>(config.rotary.front().frequencies.size()));
   return B;

@@ -172,9 +172,8 @@ std::vector<FactDifference> compare_all_facts(const Patch& a, const Patch& b) {
   std::vector<FactDifference> list;
   for (const FactRecord& fact : a.edit.facts) {
     const auto other = of_b.find(fact.request.id);
-    FactDifference difference = other == of_b.end()
-                                    ? FactDifference{fact.request.id, {"only in the first"}}
-                                    : compare_facts(fact, *other->second);
+    FactDifference difference = other == of_b.end() ? FactDifference{fact.request.id, {"only in the first"}}
+                                                    : compare_facts(fact, *other->second);
     if (!difference.what.empty()) list.push_back(std::move(difference));
   }
   for (const FactRecord& fact : b.edit.facts)

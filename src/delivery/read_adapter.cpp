@@ -82,8 +82,8 @@ std::vector<Pattern> read_patterns(const JsonView& config, const char* key) {
   for (const std::string& pattern : given->keys()) {
     const std::string name = quote(std::string(key) + "." + pattern);
     if (pattern.size() > kLongestPattern)
-      throw Error(ErrorKind::kFormat, fmt::format("{}: {} is longer than {} bytes", config.source(), name,
-                                                  kLongestPattern));
+      throw Error(ErrorKind::kFormat,
+                  fmt::format("{}: {} is longer than {} bytes", config.source(), name, kLongestPattern));
     try {
       patterns.push_back({std::regex("(.*\\.)?(" + pattern + ")", safe_syntax()), given->number(pattern)});
     } catch (const std::regex_error&) {
@@ -110,8 +110,8 @@ class ModuleValues {
     for (const Pattern& pattern : patterns_) {
       if (!std::regex_match(module, pattern.modules)) continue;
       if (value)
-        throw Error(ErrorKind::kFormat, fmt::format("{}: two keys of {} are for the module {}", source_,
-                                                    quote(names_), module));
+        throw Error(ErrorKind::kFormat,
+                    fmt::format("{}: two keys of {} are for the module {}", source_, quote(names_), module));
       value = pattern.value;
     }
     return value.value_or(common_);

@@ -51,9 +51,8 @@ TEST(ChangeProducts, AreHandChecked) {
   // X = (1 0)^T (3 4), Y = (0 2)^T (3 4) + (1 0)^T (3 0).
   const WeightChange x = WeightChange::low_rank(kWeight, at::tensor({3.0F, 4.0F}).view({1, 2}),
                                                 at::tensor({1.0F, 0.0F}).view({2, 1}));
-  const WeightChange y =
-      WeightChange::low_rank(kWeight, at::tensor({3.0F, 4.0F, 3.0F, 0.0F}).view({2, 2}),
-                             at::tensor({0.0F, 1.0F, 2.0F, 0.0F}).view({2, 2}));
+  const WeightChange y = WeightChange::low_rank(kWeight, at::tensor({3.0F, 4.0F, 3.0F, 0.0F}).view({2, 2}),
+                                                at::tensor({0.0F, 1.0F, 2.0F, 0.0F}).view({2, 2}));
   for (const ProductsBy by : {ProductsBy::kFactors, ProductsBy::kColumns}) {
     const ChangeProducts found = products_of(&x, &y, by);
     EXPECT_EQ(found.xx, 25);
