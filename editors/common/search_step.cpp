@@ -55,18 +55,29 @@ at::Tensor SearchStep::row_end_nll(const at::Tensor& logprobs) const {
   return -behind.index_select(1, end_ids_).logsumexp(1);
 }
 
-// Values at the layer plus alpha r, the stream that comes of them, the blocks above, the losses.
+// From the leaf to log-probabilities [labels + ends + drift rows, V]: the stream that comes of it, the blocks
+// above.
+at::Tensor SearchStep::pass(const at::Tensor& leaf) const {
+  PassInput input = layout_.input;
+  input.hidden =
+      layout_.value.defined() ? (layout_.hidden + value_path_.arrived(leaf)).to(model_.options()) : leaf;
+  return at::log_softmax(model_.forward(input).logits, 1);
+}
+
+void SearchStep::see_initial() {
+  const c10::NoGradGuard no_grad;
+  const at::Tensor& start = layout_.value.defined() ? layout_.value : layout_.hidden;
+  drift(pass(start.to(model_.options())));
+}
+
+// Values at the layer plus alpha r, what comes of them, the losses.
 void SearchStep::forward(const at::Tensor& r, bool wants_gradient) {
   const at::AutoGradMode grad_mode(wants_gradient);
   last_.leaf_gradient = at::Tensor();
   const at::Tensor& start = layout_.value.defined() ? layout_.value : layout_.hidden;
   last_.leaf = at::addmm(start, layout_.alpha, r).detach().to(model_.options());
   if (wants_gradient) last_.leaf.requires_grad_(true);
-  PassInput input = layout_.input;
-  input.hidden = layout_.value.defined()
-                     ? (layout_.hidden + value_path_.arrived(last_.leaf)).to(model_.options())
-                     : last_.leaf;
-  const at::Tensor logprobs = at::log_softmax(model_.forward(input).logits, 1);
+  const at::Tensor logprobs = pass(last_.leaf);
   const at::Tensor& labels = layout_.labels;
   const at::Tensor row_nll =
       layout_.row_nll(-logprobs.narrow(0, 0, labels.size(0)).gather(1, labels).squeeze(1));

@@ -36,6 +36,9 @@ class SearchStep {
   // Of the last evaluation [active units, D].
   at::Tensor gradient(const at::Tensor& r);
 
+  // One pass at r = 0 of a step whose rows are drift rows alone, for what they say before the edit.
+  void see_initial();
+
  private:
   // What an evaluation leaves.
   struct Evaluation {
@@ -53,6 +56,7 @@ class SearchStep {
   };
 
   void forward(const at::Tensor& r, bool wants_gradient);
+  at::Tensor pass(const at::Tensor& leaf) const;
   void backward();
   at::Tensor drift(const at::Tensor& logprobs);
   at::Tensor row_end_nll(const at::Tensor& logprobs) const;

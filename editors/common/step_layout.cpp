@@ -125,6 +125,7 @@ StepLayout lay_out_step(const Model& model, SearchRows& prepared, const ActiveUn
     ActiveRow& row = prepared.rows[i];
     const auto found = std::lower_bound(places.begin(), places.end(), row.unit);
     if (found == places.end() || *found != row.unit) continue;
+    if (units.drift_alone && !row.source->drift) continue;
     const bool early = units.is_early[row.unit];
     const double weight = early ? row.source->early_weight : row.source->weight;
     if (early && weight == 0 && !row.source->drift) continue;

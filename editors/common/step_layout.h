@@ -16,6 +16,7 @@ namespace emend::editors {
 struct ActiveUnits {
   std::vector<std::size_t> places;  // in the batch, ascending
   std::vector<bool> is_early;       // by unit of the batch: it runs its early rows alone
+  bool drift_alone = false;         // of all units only the drift rows run
 };
 
 // Weighted sums over the groups of a ragged list: its values are brought into a rectangle [groups, widest],

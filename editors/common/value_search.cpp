@@ -146,7 +146,9 @@ void SearchBatch::see_initial_distributions() {
   const bool known = std::ranges::all_of(
       prepared_.rows, [](const ActiveRow& row) { return !row.source->drift || row.initial.defined(); });
   if (known || !descent_->values().any().item<bool>()) return;
-  SearchStep(model_, prepared_, active_, options_).evaluate(at::zeros_like(descent_->values()), false);
+  ActiveUnits drifting = active_;
+  drifting.drift_alone = true;
+  SearchStep(model_, prepared_, drifting, options_).see_initial();
 }
 
 bool SearchBatch::all_at_last_step() const {

@@ -23,6 +23,9 @@ constexpr int kRounds = 3;
 // A target that has risen by no more than so many times what it may is let be.
 constexpr double kNearEnough = 1.25;
 
+// A target that has risen by less than this share of what it may is not asked again.
+constexpr double kFarAway = 0.25;
+
 // A shortened residual is searched on only while the target is less likely than this.
 constexpr double kLikelyEnough = 0.95;
 
@@ -30,6 +33,7 @@ constexpr double kLikelyEnough = 0.95;
 struct WatchedTarget {
   std::size_t key;               // column of ProtectableKeys::K
   std::optional<double> before;  // probability on the unedited model; std::nullopt: not asked yet
+  bool is_near = true;           // asked in the next round
 };
 
 Overlay overlay(const RomePlan& plan, const at::Tensor& a, const at::Tensor& r) {
@@ -46,7 +50,7 @@ class WatchedSubjects {
         Request& request = requests_[text.request];
         request.prompts.push_back(
             prompt_ids(plan.model().tokenizer(), text.text->prompt, plan.rows().form()));
-        request.targets.push_back({key, std::nullopt});
+        request.targets.push_back({key});
       }
   }
 
@@ -92,17 +96,19 @@ class WatchedSubjects {
     for (std::size_t key = 0; key < bounds.size(); ++key) bounded[key] = bounds[key] < share;
     bool missed = false;
     for (auto& [i, request] : requests_) {
-      const std::vector<double> p = probabilities(i, request.prompts, {edit});
-      ask_before(i, request, p);
-      for (std::size_t t = 0; t < p.size(); ++t) {
-        if (!request.targets[t].before) continue;
-        const std::size_t key = request.targets[t].key;
-        const double before = *request.targets[t].before;
-        const bool over = p[t] - before > kNearEnough * (highest_probability(before, rise) - before);
+      const std::vector<std::size_t> near = request.near();
+      const std::vector<double> p = probabilities(i, request.prompts_of(near), {edit});
+      ask_before(i, request, near, p);
+      for (std::size_t n = 0; n < near.size(); ++n) {
+        WatchedTarget& target = request.targets[near[n]];
+        target.is_near = p[n] - target.before.value_or(0) > kFarAway * rise;
+        if (!target.before) continue;
+        const double before = *target.before;
+        const bool over = p[n] - before > kNearEnough * (highest_probability(before, rise) - before);
         missed = missed || over;
-        if (!over && !bounded[key]) continue;
-        const double answer = answers.const_data_ptr<double>()[key];
-        next[key] = std::min(next[key], measured_bound(answer, before, p[t], rise));
+        if (!over && !bounded[target.key]) continue;
+        const double answer = answers.const_data_ptr<double>()[target.key];
+        next[target.key] = std::min(next[target.key], measured_bound(answer, before, p[n], rise));
       }
     }
     if (missed) bounds = std::move(next);
@@ -113,25 +119,37 @@ class WatchedSubjects {
   struct Request {
     std::vector<TokenIds> prompts;
     std::vector<WatchedTarget> targets;  // one for each prompt
+
+    std::vector<std::size_t> near() const {
+      std::vector<std::size_t> places;
+      for (std::size_t t = 0; t < targets.size(); ++t)
+        if (targets[t].is_near) places.push_back(t);
+      return places;
+    }
+    std::vector<TokenIds> prompts_of(const std::vector<std::size_t>& places) const {
+      std::vector<TokenIds> chosen;
+      for (const std::size_t t : places) chosen.push_back(prompts[t]);
+      return chosen;
+    }
   };
 
-  // What targets were before, where that can matter: from nothing to p is no rise too many otherwise.
-  void ask_before(std::size_t i, Request& request, const std::vector<double>& p) const {
+  // What the targets at these places, now p, were before, where that can matter: from nothing to p is no rise
+  // too many otherwise.
+  void ask_before(std::size_t i, Request& request, const std::vector<std::size_t>& places,
+                  const std::vector<double>& p) const {
     std::vector<std::size_t> asked;
-    std::vector<TokenIds> prompts;
-    for (std::size_t t = 0; t < p.size(); ++t) {
-      const double allowed = std::min(plan_.options().protected_rise, (1 - p[t]) / 2);
-      if (request.targets[t].before || p[t] <= kNearEnough * allowed) continue;
-      asked.push_back(t);
-      prompts.push_back(request.prompts[t]);
+    for (std::size_t n = 0; n < places.size(); ++n) {
+      const double allowed = std::min(plan_.options().protected_rise, (1 - p[n]) / 2);
+      if (!request.targets[places[n]].before && p[n] > kNearEnough * allowed) asked.push_back(places[n]);
     }
-    if (asked.empty()) return;
-    const std::vector<double> before = probabilities(i, prompts, {});
+    const std::vector<double> before = probabilities(i, request.prompts_of(asked), {});
     for (std::size_t j = 0; j < asked.size(); ++j) request.targets[asked[j]].before = before[j];
   }
 
+  // Of no prompts: nothing, without a pass.
   std::vector<double> probabilities(std::size_t i, const std::vector<TokenIds>& prompts,
                                     const std::vector<Overlay>& edit) const {
+    if (prompts.empty()) return {};
     return target_probabilities(plan_.model(), prompts, plan_.rows()[i].target, plan_.context().token_budget,
                                 edit);
   }

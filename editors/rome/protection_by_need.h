@@ -11,7 +11,8 @@ namespace emend::editors {
 // Measures the target behind the prompts of all protectable subjects on the unedited model and with each
 // group's edit in place, as if it were alone; where it has become likelier than protected_rise allows, the
 // key gets a bound (measured_bound), and the group's response a is solved for again. At most three rounds,
-// until no subject misses its aim by more than a quarter. A held response is louder on other text, by
+// until no subject misses its aim by more than a quarter (one where the target rose by less than a quarter of
+// the aim is not asked again). A held response is louder on other text, by
 // a^T C a; the residual is shortened by the root of that, so that the edit drifts as it would without, and is
 // searched on only if its target is then less likely than 0.95 (or than the search's own stop). Groups that
 // move no subject too much stay as they are, to the last bit, and so do those that would no longer make their

@@ -18,8 +18,8 @@ struct RomeSolution {
 // Every group with the response given for it, as if it were alone.
 RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
 
-// These groups from where they stand until their targets have this probability, each with its response as it
-// is now and as if it were alone.
+// Measures these groups with their responses and residuals as they are now, each as if it were alone, and
+// searches on, from where they stand, for those whose targets are less likely than `probability`.
 void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
                double probability, Progress& progress);
 
