@@ -155,6 +155,7 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
   for (const std::size_t g : plan.all_groups())
     if (solution.results[g].converged && plan.protectable(g).K.defined()) watched.try_emplace(g, plan, g);
   const RomeSolution free = solution;
+  if (watched.empty()) return;
   const std::vector<std::vector<double>> all_free = bounds_of(plan);
   std::vector<std::size_t> changed, moving;  // groups; those that still move a subject too much
   for (const auto& one : watched) moving.push_back(one.first);
