@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/prompt_rows.h"
+#include "editors/common/value_search.h"
 #include "editors/rome/protection_bounds.h"
 
 namespace emend::editors {
@@ -154,8 +155,8 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
   std::map<std::size_t, WatchedSubjects> watched;
   for (const std::size_t g : plan.all_groups())
     if (solution.results[g].converged && plan.protectable(g).K.defined()) watched.try_emplace(g, plan, g);
-  const RomeSolution free = solution;
   if (watched.empty()) return;
+  const RomeSolution free = solution;
   const std::vector<std::vector<double>> all_free = bounds_of(plan);
   std::vector<std::size_t> changed, moving;  // groups; those that still move a subject too much
   for (const auto& one : watched) moving.push_back(one.first);
@@ -172,7 +173,7 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
     }
     if (round == 0) changed = moving;
   }
-  search_on(plan, solution, changed, std::min(kLikelyEnough, plan.options().search.stop_probability),
+  search_on(plan, solution, changed, std::min(kLikelyEnough, stopping_probability(plan.options().search)),
             progress);
   std::vector<std::vector<double>> bounds = bounds_of(plan);
   for (const std::size_t g : changed) {

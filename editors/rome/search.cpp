@@ -132,6 +132,7 @@ void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<s
   if (groups.empty()) return;
   SearchOptions options = search_of(plan);
   options.stop_probability = probability;
+  options.stop_loss = 0;
   std::vector<SearchUnit> units;
   for (const std::size_t g : groups) {
     units.push_back(make_unit(plan, g, solution.responses[g]));

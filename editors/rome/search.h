@@ -18,8 +18,8 @@ struct RomeSolution {
 // Every group with the response given for it, as if it were alone.
 RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
 
-// These groups from where they stand until their targets have this probability, each with its response as it
-// is now and as if it were alone.
+// These groups from where they stand until their targets have this probability (whatever the loss is that
+// searches stop at), each with its response as it is now and as if it were alone.
 void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
                double probability, Progress& progress);
 
