@@ -73,7 +73,9 @@ class WatchedSubjects {
       const EditRequest& request = plan_.requests()[i];
       const std::vector<TokenIds> own = {plan_.rows()[i].prompts.front().ids};
       const auto p = [&](const TokenIds& answer) {
-        return target_probabilities(plan_.model(), own, answer, plan_.context().token_budget, {edit}).front();
+        const std::int64_t budget = plan_.context().token_budget;
+        return probability_per_token(target_probabilities(plan_.model(), own, answer, budget, {edit}).front(),
+                                     answer.size());
       };
       if (request.was.empty() || p(plan_.rows()[i].target) > p(target_ids(plan_.model().tokenizer(),
                                                                           request.was, plan_.rows().form())))
