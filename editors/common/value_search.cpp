@@ -83,11 +83,6 @@ class SearchBatch {
   std::unique_ptr<Descent> descent_;
 };
 
-// The probability at which a search stops; a loss that it stops at instead is that of a probability.
-double stopping_probability(const SearchOptions& options) {
-  return std::min(options.stop_loss > 0 ? std::exp(-options.stop_loss) : options.stop_probability, 1 - 1e-6);
-}
-
 // From `start` [U, D] on, in units of v0_norms [U, 1].
 std::unique_ptr<Descent> make_descent(const at::Tensor& start, const at::Tensor& v0_norms,
                                       const SearchOptions& options) {
@@ -344,6 +339,10 @@ std::vector<SearchResult> taken_from(SearchJournal* journal, std::size_t units, 
 }
 
 }  // namespace
+
+double stopping_probability(const SearchOptions& options) {
+  return std::min(options.stop_loss > 0 ? std::exp(-options.stop_loss) : options.stop_probability, 1 - 1e-6);
+}
 
 std::int64_t steps_at_most(const SearchOptions& options) {
   return std::max(options.max_steps, 1);

@@ -27,6 +27,9 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
                                         Progress& progress, SearchJournal* journal = nullptr);
 
+// The probability of the target at which a search stops; a loss that it stops at instead is that of one.
+double stopping_probability(const SearchOptions& options);
+
 // How many steps the progress of a search counts for each unit; a search without steps counts one.
 std::int64_t steps_at_most(const SearchOptions& options);
 

@@ -120,11 +120,10 @@ void RomePlan::hold_within(const std::vector<std::vector<double>>& bounds) {
                             : own_[g];
   };
   hold([](std::size_t) { return 0.0; });
-  const std::int64_t F = own_.front().K.size(0), together = joint_constraints(all_groups()).K.size(1);
-  hold([&](std::size_t g) {
-    const bool alone = grouping_ == Grouping::kAlone;
-    return protected_slack(alone ? constraint(g).K.size(1) : together, F);
-  });
+  const bool alone = grouping_ == Grouping::kAlone;
+  const std::int64_t F = own_.front().K.size(0),
+                     together = alone ? 0 : joint_constraints(all_groups()).K.size(1);
+  hold([&](std::size_t g) { return protected_slack(alone ? constraint(g).K.size(1) : together, F); });
 }
 
 std::int64_t RomePlan::protected_count(const std::vector<std::size_t>& groups) const {

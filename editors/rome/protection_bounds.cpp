@@ -55,6 +55,10 @@ std::vector<double> target_probabilities(const Model& model, const std::vector<T
   return probabilities;
 }
 
+double probability_per_token(double probability, std::size_t tokens) {
+  return std::pow(probability, 1 / static_cast<double>(tokens));
+}
+
 double highest_probability(double before, double rise) {
   return std::min(before + rise, (1 + before) / 2);
 }

@@ -11,6 +11,7 @@
 // approached within a few rounds.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -26,6 +27,9 @@ namespace emend::editors {
 std::vector<double> target_probabilities(const Model& model, const std::vector<TokenIds>& prompts,
                                          const TokenIds& target, std::int64_t token_budget,
                                          const std::vector<Overlay>& edit = {});
+
+// (p_1 .. p_q)^(1/q): by what ES compares answers of different numbers of tokens.
+double probability_per_token(double probability, std::size_t tokens);
 
 // min(p + rise, 1/2 + p/2): what the target may become where it was `before`.
 double highest_probability(double before, double rise);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/prompt_rows.h"
+#include "editors/common/value_search.h"
 #include "editors/rome/protection_bounds.h"
 
 namespace emend::editors {
@@ -76,7 +77,9 @@ class WatchedSubjects {
       const EditRequest& request = plan_.requests()[i];
       const std::vector<TokenIds> own = {plan_.rows()[i].prompts.front().ids};
       const auto p = [&](const TokenIds& answer) {
-        return target_probabilities(plan_.model(), own, answer, plan_.context().token_budget, {edit}).front();
+        const std::int64_t budget = plan_.context().token_budget;
+        return probability_per_token(target_probabilities(plan_.model(), own, answer, budget, {edit}).front(),
+                                     answer.size());
       };
       if (request.was.empty() || p(plan_.rows()[i].target) > p(target_ids(plan_.model().tokenizer(),
                                                                           request.was, plan_.rows().form())))
@@ -172,6 +175,7 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
   std::map<std::size_t, WatchedSubjects> watched;
   for (const std::size_t g : plan.all_groups())
     if (solution.results[g].converged && plan.protectable(g).K.defined()) watched.try_emplace(g, plan, g);
+  if (watched.empty()) return;
   const RomeSolution free = solution;
   const std::vector<std::vector<double>> all_free = bounds_of(plan);
   std::vector<std::size_t> changed, moving;  // groups; those that still move a subject too much
@@ -189,7 +193,7 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
     }
     if (round == 0) changed = moving;
   }
-  search_on(plan, solution, changed, std::min(kLikelyEnough, plan.options().search.stop_probability),
+  search_on(plan, solution, changed, std::min(kLikelyEnough, stopping_probability(plan.options().search)),
             progress);
   std::vector<std::vector<double>> bounds = bounds_of(plan);
   for (const std::size_t g : changed) {

@@ -17,8 +17,9 @@ namespace emend::editors {
 // searched on only if its target is then less likely than 0.95 (or than the search's own stop). Groups that
 // move no subject too much stay as they are, to the last bit, and so do those that would no longer make their
 // target likelier than the present answer (a warning). Does nothing where protected_rise is 1 or
-// protected_share 0. One pass over these prompts before and one a round, one more evaluation of the search
-// for groups whose response has changed, and one or two over their own prompts.
+// protected_share 0. What is solved jointly afterwards (settle_jointly) is not measured again. One pass over
+// these prompts before and one a round, one more evaluation of the search for groups whose response has
+// changed, and one or two over their own prompts.
 void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress);
 
 }  // namespace emend::editors

@@ -148,6 +148,7 @@ void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<s
                double probability, Progress& progress) {
   SearchOptions options = search_of(plan);
   options.stop_probability = probability;
+  options.stop_loss = 0;
   SearchOptions still = options;  // no step, and every token moved as the written edit moves it
   still.max_steps = 0;
   still.reach = 0;

@@ -39,6 +39,11 @@ TEST(MeasuredBound, EndsOfItsRange) {
   EXPECT_TRUE(taken >= 0 && taken <= 0.6) << taken;
 }
 
+TEST(ProbabilityPerToken, DoesNotFavourTheAnswerOfFewerTokens) {
+  EXPECT_NEAR(probability_per_token(0.125, 3), 0.5, 1e-12);
+  EXPECT_GT(probability_per_token(0.125, 3), probability_per_token(0.4, 1));
+}
+
 TEST(TargetProbabilities, AreThoseOfTheWholeTargetWhateverTheBudget) {
   EditWorld& world = EditWorld::of("gpt2");
   const RowForm form;

@@ -220,6 +220,11 @@ TEST_P(RomePlanOfNaN, APlanSaysSoAndWithoutKeepGoingTheyAreRefused) {
   const Edit nothing = rome()->edit(model_, requests_, context_, no_progress());
   ASSERT_EQ(nothing.facts.size(), 1u);
   EXPECT_TRUE(nothing.changes.empty());
+  const auto by_need = make_editor("rome", {{"covariance", {"false", "test"}},
+                                            {"contexts", {"2", "test"}},
+                                            {"protected_share", {"1", "test"}},
+                                            {"protected_rise", {"0.01", "test"}}});
+  EXPECT_TRUE(by_need->edit(model_, requests_, context_, no_progress()).changes.empty());
 }
 
 // n near-duplicates are n^2 / 2 pairs: the first are told, the rest is counted.
