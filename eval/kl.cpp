@@ -11,6 +11,7 @@
 #include "emend/error.h"
 #include "emend/generate.h"
 #include "io/logits_file.h"
+#include "io/output_check.h"
 #include "model/rows.h"
 
 namespace emend {
@@ -223,6 +224,7 @@ KlFigures measure_kl(const Model& model, const fs::path& base, const KlOptions& 
 KlWritten write_kl_base(const Model& model, const fs::path& file, const KlWriteOptions& what,
                         const KlOptions& options, Progress& progress) {
   require_options(options);
+  require_not_among(file, {what.text, model.path()});
   const TokenIds prefix = chunk_prefix(model, options);
   const LogitsOutline outline = outline_of(model, what, prefix);
   const c10::NoGradGuard no_grad;

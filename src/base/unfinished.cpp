@@ -20,6 +20,15 @@ Unfinished& unfinished() {
   return *all;
 }
 
+// Under another name first: work that goes on meanwhile finds no folder any more to put files into, which
+// would keep the folder there.
+void remove_apart(const fs::path& temporary) {
+  std::error_code failed;
+  const fs::path apart = fs::path(temporary) += ".tmp";
+  fs::rename(temporary, apart, failed);
+  fs::remove_all(failed ? temporary : apart, failed);
+}
+
 }  // namespace
 
 std::unique_lock<std::recursive_mutex> hold_unfinished() {
@@ -38,7 +47,7 @@ void clear_unfinished() noexcept {
   unfinished().held.lock();
   std::error_code ignored;
   for (const auto& [temporary, parents] : unfinished().parents) {
-    fs::remove_all(temporary, ignored);
+    remove_apart(temporary);
     // remove() leaves alone what is not empty.
     for (auto parent = parents.rbegin(); parent != parents.rend(); ++parent) fs::remove(*parent, ignored);
   }

@@ -3,9 +3,9 @@
 
 namespace emend {
 
-// From now on the first SIGINT or SIGTERM sets the flag, and the next one ends the program at once; SIGXFSZ
-// is passed over. Work that has not ended a second after the first signal, or a second after it saw the flag,
-// is ended by a thread of its own: with this exit code, and without temporary files or folders
+// From now on the first SIGINT or SIGTERM sets the flag, and the same one again ends the program at once;
+// SIGXFSZ is passed over. Work that has not ended a second after the first signal, or a second after it saw
+// the flag, is ended by a thread of its own: with this exit code, and without temporary files or folders
 // (base/unfinished.h). One long operation of libtorch looks at no flag.
 void install_interrupt_handler(int exit_code);
 

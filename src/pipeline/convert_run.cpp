@@ -14,6 +14,7 @@
 #include "emend/dataset.h"
 #include "emend/error.h"
 #include "emend/version.h"
+#include "io/output_check.h"
 #include "report/numbers.h"
 
 namespace emend {
@@ -89,6 +90,9 @@ void require_readable_size(const std::string& text, const std::filesystem::path&
 }  // namespace
 
 ConvertOutcome convert_facts(const ConvertOptions& options) {
+  if (options.limit < 0)
+    throw Error(ErrorKind::kUsage, fmt::format("limit must be at least 0, found {}", options.limit));
+  require_not_among(options.out, {options.in});
   DatasetFile file = read_input(options);
   const FittedEdits fitted = fit_edits(requests_of(file), static_cast<std::size_t>(options.limit));
   ConvertOutcome outcome = outcome_of(std::move(file), fitted);

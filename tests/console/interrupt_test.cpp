@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "../cli/scratch_folder.h"
@@ -51,6 +53,23 @@ TEST(Interrupt, EndsWorkThatDoesNotLookAndLeavesNothing) {
     unsetenv("TMPDIR");
     EXPECT_EQ(folder.listing(), "c");
   }
+}
+
+// As a copied checkpoint does, whose files are noted by their folder alone.
+TEST(Interrupt, RemovesAFolderThatIsBeingFilled) {
+  const ScratchFolder folder;
+  EXPECT_EXIT(
+      {
+        install_interrupt_handler(kCode);
+        const AtomicFolder filled(folder.path() / "a");
+        std::raise(SIGTERM);
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        for (int i = 0; std::chrono::steady_clock::now() < until; ++i)
+          std::ofstream(filled.path() / std::to_string(i % 1000)) << "text";
+        _exit(0);
+      },
+      testing::ExitedWithCode(kCode), "emend: interrupted\n");
+  EXPECT_EQ(folder.listing(), "");
 }
 
 TEST(Interrupt, LeavesWorkThatLooksItsOwnEnd) {

@@ -155,6 +155,12 @@ TEST(Kl, RefusesTextsAndSizesOfWhichNoFileCanBeWritten) {
   EXPECT_THAT(refuse(ErrorKind::kUsage, {text, 3, 0}), HasSubstr("context must be from 4"));
   EXPECT_THAT(refuse(ErrorKind::kModel, {text, 4096, 0}), HasSubstr("longer than the model's 128 positions"));
   EXPECT_FALSE(std::filesystem::exists(folder / "b.kld"));
+  EXPECT_THAT(test::error_of(ErrorKind::kIo,
+                             [&] {
+                               write_kl_base(model, text, {text, 4, 0});
+                             }),
+              HasSubstr("it belongs to the input"));
+  EXPECT_EQ(read_text_file(text), "A few words.");
 }
 
 }  // namespace

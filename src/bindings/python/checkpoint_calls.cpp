@@ -1,4 +1,5 @@
 // Checkpoints: what one is and what works with it, what became of one, and a write in place taken back.
+#include <fmt/format.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
@@ -76,7 +77,13 @@ InspectQuestions take_inspect_questions(Options& options, const Session& session
   if (asked.how.threshold && (!asked.unedited.empty() || asked.false_alarms))
     throw Error(ErrorKind::kUsage,
                 "edited_score sets the threshold, and so do unedited and false_alarms; leave one out");
-  asked.how.false_alarms = asked.false_alarms.value_or(asked.how.false_alarms);
+  const double score = asked.how.threshold.value_or(0);
+  if (!(score >= 0 && score <= 1))
+    throw Error(ErrorKind::kUsage, fmt::format("edited_score must be from 0 to 1, found {}", score));
+  const double share = asked.false_alarms.value_or(asked.how.false_alarms);
+  if (!(share >= 0.001 && share <= 0.5))
+    throw Error(ErrorKind::kUsage, fmt::format("false_alarms must be from 0.001 to 0.5, found {}", share));
+  asked.how.false_alarms = share;
   return asked;
 }
 
@@ -100,6 +107,10 @@ Warned inspect_model(Session& session, const Named& patches, const nb::dict& giv
         find_edited_subjects(before, session.model, outcome.weights, candidates, asked.how, watcher);
     outcome.warnings.insert(outcome.warnings.end(), outcome.subjects->warnings.begin(),
                             outcome.subjects->warnings.end());
+    if (asked.false_alarms && outcome.subjects->controls == 0 && outcome.subjects->warnings.empty())
+      outcome.warnings.push_back(
+          "false_alarms changes nothing here: one layer changed, where the fixed threshold counts; name "
+          "subjects that surely were not edited with unedited");
   }
   return {report_of(outcome, session.model), outcome.warnings};
 }

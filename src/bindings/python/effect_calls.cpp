@@ -19,6 +19,7 @@
 #include "emend/adapter.h"
 #include "emend/eval_results.h"
 #include "emend/survive_run.h"
+#include "io/output_check.h"
 #include "reports/abilities_report.h"
 #include "reports/survive_report.h"
 
@@ -49,6 +50,8 @@ Warned abilities(Session& session, const Named& patches, const nb::dict& given, 
   how.token_budget = take_token_budget(options, session);
   options.require_all_taken();
   if (!out.empty()) require_writable_folder(out);
+  for (const char* name : {kAbilitiesFile, kItemsFile})
+    if (!out.empty()) require_not_among(out / name, data);
   PythonProgress watcher(std::move(progress));
   const BaseTurn turn(session);
   const std::vector<AbilityTask> tasks = read_ability_tasks(data);
@@ -59,25 +62,27 @@ Warned abilities(Session& session, const Named& patches, const nb::dict& given, 
   return {report_of(outcome, names_of(patches), session.model), std::move(warnings)};
 }
 
-SurviveOptions take_survive_options(Options& options, const Named& later, const Session& session) {
+// All but the adapters, whose folders go to `adapters`.
+SurviveOptions take_survive_options(Options& options, const Named& later, const Session& session,
+                                    std::vector<std::filesystem::path>& adapters) {
   SurviveOptions how;
-  std::vector<std::filesystem::path> adapters;
   options.take("types", how.types);
   options.take("adapters", adapters);
   options.take("statistics", how.statistics);
   how.token_budget = take_token_budget(options, session);
   options.require_all_taken();
   how.later = copies_of(later);
-  for (const std::filesystem::path& folder : adapters) how.adapters.push_back(read_lora_adapter(folder));
   return how;
 }
 
 Warned survive(const SessionPtr& session, const Named& patches, const Named& later, const nb::dict& given,
                nb::object progress) {
   Options options(given);
-  const SurviveOptions how = take_survive_options(options, later, *session);
+  std::vector<std::filesystem::path> adapters;
+  SurviveOptions how = take_survive_options(options, later, *session, adapters);
   PythonProgress watcher(std::move(progress));
   const BaseTurn turn(*session);
+  for (const std::filesystem::path& folder : adapters) how.adapters.push_back(read_lora_adapter(folder));
   const auto outcome =
       std::make_shared<SurviveOutcome>(survive_edits(session->model, copies_of(patches), how, watcher));
   Report report{.json = dump_json(survive_json(*outcome, session->model)),

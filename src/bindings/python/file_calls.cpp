@@ -6,6 +6,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <stdexcept>
+#include <utility>
+
 #include "base/dump_json.h"
 #include "base/files.h"
 #include "bindings/python/options.h"
@@ -87,10 +90,12 @@ Report export_to_promptfoo(nb::handle given, nb::handle to, const std::string& p
 // Throws what the program ended with, by its exit code.
 void require_done(int code, const std::string& message) {
   if (code == kExitDone || code == kExitCheckFailed) return;
-  throw Error(code == kExitNumeric    ? ErrorKind::kNumeric
-              : code == kExitBadInput ? ErrorKind::kConfig
-                                      : ErrorKind::kUsage,
-              fmt::format("the repeated run ended with exit code {}: {}", code, message));
+  const std::string text = fmt::format("the repeated run ended with exit code {}: {}", code, message);
+  for (const auto& [known, kind] :
+       {std::pair{kExitNumeric, ErrorKind::kNumeric}, std::pair{kExitBadInput, ErrorKind::kConfig},
+        std::pair{kExitUsage, ErrorKind::kUsage}, std::pair{kExitInterrupted, ErrorKind::kInterrupted}})
+    if (code == known) throw Error(kind, text);
+  throw std::runtime_error(text);  // an error inside it, or a signal
 }
 
 // `run`: runs the program with arguments, returns its exit code and what it wrote to stderr.

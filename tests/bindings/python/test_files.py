@@ -111,6 +111,11 @@ def test_records_become_an_edit_file_as_the_program_does_it(program, tmp_path):
     with pytest.raises(emend.Error, match="fastedti"):
         emend.convert("fastedti", tmp_path / "facts.json", tmp_path / "other.yaml")
     assert not (tmp_path / "other.yaml").exists()
+    with pytest.raises(emend.IoError, match="belongs to the input"):
+        emend.convert("fastedit", tmp_path / "facts.json", tmp_path / "facts.json")
+    assert json.loads((tmp_path / "facts.json").read_text()) == FACTS
+    with pytest.raises(emend.UsageError, match="limit must be at least 0"):
+        emend.convert("fastedit", tmp_path / "facts.json", tmp_path / "other.yaml", limit=-1)
 
 
 def test_questions_for_other_programs(program, tmp_path):
@@ -162,6 +167,12 @@ edits: [{{id: a, prompt: Workis Tellond was trained as a, subject: Workis Tellon
     found = emend.reproduce(left, program=os.environ["EMEND_PROGRAM"])
     assert without(found.to_dict(), *RUN) == without(program("reproduce", left), *RUN)
     assert found.reproduced and found.outputs[0]["same"]
+    stopped = tmp_path / "stopped"
+    for code, kind in ((1, emend.InternalError), (2, emend.UsageError), (130, emend.Interrupted)):
+        stopped.write_text(f"#!/bin/sh\necho why >&2\nexit {code}\n")
+        stopped.chmod(0o755)
+        with pytest.raises(kind, match=f"exit code {code}: why"):
+            emend.reproduce(left, program=stopped)
     with open(tmp_path / "edits.yaml", "a") as file:
         file.write("# changed\n")
     with pytest.raises(emend.ConfigError, match="edits.yaml"):

@@ -31,6 +31,11 @@ def test_abilities_are_those_of_the_program(gpt2, saved, program, tmp_path):
         gpt2.abilities([])
     with pytest.raises(emend.IoError, match="nowhere.jsonl"):
         gpt2.abilities([tmp_path / "nowhere.jsonl"])
+    items = tmp_path / "items.jsonl"
+    items.write_bytes(data[0].read_bytes())
+    with pytest.raises(emend.IoError, match="belongs to the input"):
+        gpt2.abilities([items], out=tmp_path)
+    assert items.read_bytes() == data[0].read_bytes() and not (tmp_path / "abilities.json").exists()
 
 
 def test_a_patch_that_failed_is_told_of(gpt2):
@@ -77,6 +82,11 @@ def test_kl_is_that_of_the_program(gpt2, saved, program, tmp_path):
     assert [row["name"] for row in found.models] == ["model", "edited", "quantised", "edited, quantised"]
     edited = gpt2.write_kl_base(tmp_path / "edited.kld", text, [saved], context=16, chunks=6)
     assert edited.perplexity != written.perplexity
+    own = tmp_path / "own.txt"
+    own.write_bytes(text.read_bytes())
+    with pytest.raises(emend.IoError, match="belongs to the input"):
+        gpt2.write_kl_base(own, own, context=16)
+    assert own.read_bytes() == text.read_bytes()
 
 
 def test_kl_of_answers_is_that_of_the_program(gpt2, saved, program, tmp_path):
@@ -126,3 +136,8 @@ def test_a_checkpoint_is_inspected_as_the_program_does(gpt2, program, tmp_path):
         edited.inspect(gpt2.path, false_alarms=0.1)
     with pytest.raises(emend.UsageError, match="leave one out"):
         edited.inspect(edited_score=0.4, false_alarms=0.1, **given)
+    for name, value in (("edited_score", 1.5), ("false_alarms", 0.9)):
+        with pytest.raises(emend.UsageError, match=f"{name} must be from"):
+            edited.inspect(**{name: value}, **given)
+    with pytest.warns(UserWarning, match="false_alarms changes nothing here"):
+        edited.inspect(false_alarms=0.1, **given)
