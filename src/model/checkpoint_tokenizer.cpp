@@ -94,7 +94,8 @@ std::unique_ptr<Tokenizer> read_tokenizer(const TensorFile& file, const ConfigVa
 
 std::string no_tokenizer_text(const std::filesystem::path& path) {
   if (path.empty()) return "a model made in memory has no tokenizer; put tokenizer.json beside its weights";
-  if (is_gguf_file(path))
+  // A model may be asked when its file is gone; then the name has to do.
+  if (is_gguf_file(path) || (!std::filesystem::exists(path) && path.extension() == ".gguf"))
     return path.string() +
            " has no tokenizer: a GGUF file holds it in keys \"tokenizer.ggml.*\", which are missing or "
            "name none; convert the model again with its tokenizer";
