@@ -19,8 +19,8 @@ struct RomeSolution {
 RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
 
 // Measures these groups with their responses and residuals as they are now, each as if it were alone, and
-// searches on, from where they stand, for those whose targets are less likely than `probability` (whatever the
-// loss is that searches stop at).
+// searches on, from where they stand, for those whose targets are less likely than `probability` (whatever
+// the loss is that searches stop at).
 void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
                double probability, Progress& progress);
 
