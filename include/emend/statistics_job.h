@@ -31,8 +31,8 @@ struct LayerSummary {
 struct StatisticsJob {
   StatisticsFolder folder;
   bool dry_run = false;  // only the plan
-  // Whether what every edit asks the unedited model is kept beside finished layers (contexts of the default
-  // method, held text in front of each layer; docs/formats.md), so that the first edit need not ask it.
+  // Whether what every edit asks the unedited model is kept beside finished layers (contexts of rome and of
+  // bulk, held text in front of each layer; docs/formats.md), so that the first edit need not ask it.
   bool texts = true;
   ShardGroup* group = nullptr;  // which processes share the work; null: this one works alone
   // Called in every process after the plan is made and before the work begins; may throw to stop.

@@ -199,6 +199,7 @@ EditWork prepare(CommandFrame& frame, EditArguments& asked) {
   work.patch = patch_path_of(work.file, asked.file, asked.out);
   asked.run.run_file = run_file_of(work.patch);
   if (!asked.out.empty()) require_writable_folder(asked.out);
+  require_ending(work.patch, OutputForm::kSafetensors);
   require_writable_file(work.patch);
   require_not_among(work.patch, {asked.file, work.file.model, asked.run.on});
   return work;

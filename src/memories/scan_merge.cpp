@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/folder_kind.h"
 #include "base/strings.h"
+#include "base/unfinished.h"
 #include "emend/error.h"
 #include "memories/index_text.h"
 #include "memories/scan_state.h"
@@ -111,6 +112,7 @@ ScanOutcome merge_scans(const std::vector<fs::path>& folders, const fs::path& ou
   outcome.tokens = states.front().counts.tokens;
   if (!fs::exists(out) || !fs::equivalent(text.parent_path(), out)) {
     fs::create_directories(out);
+    const auto whole = hold_unfinished();  // no end by a signal in the middle of the copy
     fs::remove(index_text_file(out));
     copy_file_durably(text, index_text_file(out));
   }

@@ -175,6 +175,15 @@ TEST_F(EditRefusals, OfOutputsThatCannotBeWritten) {
   expect_refusal(good(), "it is a folder", {"--json", folder_ / "folder"});
 }
 
+TEST_F(EditRefusals, OfAPatchThatIsNamedLikeAnotherForm) {
+  const std::string file = folder_.write("a.yaml", "outputs: {patch: a.gguf}\n" + good());
+  const std::string before = folder_.listing();
+  const Finished run = run_emend({"edit", file});
+  EXPECT_EQ(run.code, 2) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("what is written here is a safetensors file, and the name ends in .gguf"));
+  EXPECT_EQ(folder_.listing(), before);
+}
+
 TEST_F(EditRefusals, OfJsonOverTheEditFileOrThePatch) {
   const std::string file = folder_.write("a.yaml", good());
   for (const std::string other : {"a.yaml", "a.safetensors"}) {
