@@ -160,6 +160,11 @@ TEST_F(EditRefusals, OfKeysThatCanHardlyBeToldApart) {
                  {"--model", model_without_attention(folder_), "--statistics", folder_ / "stats"});
 }
 
+TEST_F(EditRefusals, OfAnEndThatTheModelDoesNotHave) {
+  expect_refusal(good(), "end: eos: the tokenizer of this model has no token that ends a text or a turn",
+                 {"--model", model_without_end(folder_), "--end", "eos"});
+}
+
 TEST_F(EditRefusals, OfABosThatIsNotThere) {
   expect_refusal(good(), "<|nothing|>", {"--bos", "<|nothing|>"});
 }

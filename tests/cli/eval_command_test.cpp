@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "program.h"
 #include "scratch_folder.h"
+#include "world_edit.h"
 
 namespace emend {
 namespace {
@@ -24,10 +25,11 @@ constexpr const char* kSlower =
     "label: slower\nmethod: rome\noptions: {covariance: false, steps: 6, contexts: 0}\n";
 
 std::vector<std::string> command(const ScratchFolder& folder, const std::string& out,
-                                 std::vector<std::string> more) {
-  std::vector<std::string> arguments = {
-      "eval",  "--dataset",  "emend",        "--data",         data(),   "--model", world_model("gpt2"),
-      "--out", folder / out, "--statistics", folder / "stats", "--quiet"};
+                                 std::vector<std::string> more,
+                                 const std::string& model = world_model("gpt2")) {
+  std::vector<std::string> arguments = {"eval",           "--dataset", "emend", "--data",     data(),
+                                        "--model",        model,       "--out", folder / out, "--statistics",
+                                        folder / "stats", "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
@@ -41,6 +43,16 @@ TEST(Eval, SaysWhichOptionLeftAMeasureOut) {
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("Consistency was not measured: the option generations is 0."));
   EXPECT_THAT(run.out, HasSubstr("Drift was not measured: the option drift-tokens is 0."));
+}
+
+TEST(Eval, AsksNoModelToEndThatCannot) {
+  if (!has_world_models()) GTEST_SKIP();
+  const ScratchFolder folder;
+  const Finished run = run_emend(command(
+      folder, "out", {"--records", "1:2", "--options", folder.write("quick.yaml", kQuick), "--natural", "8"},
+      model_without_end(folder)));
+  EXPECT_EQ(run.code, 3) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("its tokenizer has no token that ends a text"));
 }
 
 TEST(Eval, WritesResultsOfSeveralMethodsAndComparesThem) {

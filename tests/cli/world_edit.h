@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "program.h"
@@ -11,6 +13,20 @@
 namespace emend {
 
 inline constexpr std::size_t kWorldEdits = 2;
+
+// The GPT-2 of the invented world, whose tokenizer is not told of a token that ends a text.
+inline std::string model_without_end(const ScratchFolder& folder) {
+  const std::filesystem::path copy = folder.path() / "endless";
+  std::filesystem::copy(world_model("gpt2"), copy);
+  for (const char* const name : {"config.json", "tokenizer_config.json"}) {
+    nlohmann::json settings = read_json(copy / name);
+    settings.erase("eos_token");
+    settings.erase("eos_token_id");
+    std::filesystem::remove(copy / name);
+    folder.write(std::string("endless/") + name, settings.dump());
+  }
+  return copy.string();
+}
 
 // An edit file of two facts without limits on what may be lost, statistics in `stats` beside it.
 inline std::string lenient_edits(const std::string& family) {
