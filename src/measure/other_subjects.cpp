@@ -63,7 +63,16 @@ std::string subject_in_place(const EditRequest& request, const std::string& prom
 
 std::vector<ProtectedText> given_texts(const EditRequest& request) {
   std::vector<ProtectedText> texts;
-  for (const OtherSubject& other : request.bleed) texts.push_back(text_about(request, other.subject));
+  for (const OtherSubject& other : request.bleed) {
+    if (!find_occurrences(other.subject, request.subject).empty())
+      throw Error(
+          ErrorKind::kConfig,
+          fmt::format("edit {}: the other subject {} in `bleed` has the subject of the edit itself in "
+                      "it ({}): its key cannot be protected from the edit; take it out of `bleed`, or "
+                      "protect nothing",
+                      request.id, quote(other.subject), quote(request.subject)));
+    texts.push_back(text_about(request, other.subject));
+  }
   for (const Neighbour& neighbour : request.neighbours) {
     if (is_there(texts, neighbour.prompt)) continue;
     const std::string subject = subject_in_place(request, neighbour.prompt);

@@ -35,6 +35,14 @@ struct Factors {
   double rounding;  // of B A k, in units of ||k||
 };
 
+// The keys whose answers are not allowed a slack (a protected key may get a share of the edit).
+std::vector<std::int64_t> exact_answers(const FactPart& part) {
+  std::vector<std::int64_t> exact;
+  for (std::int64_t j = 0; j < part.keys.size(0); ++j)
+    if (!part.slack.defined() || part.slack[j].item<double>() == 0) exact.push_back(j);
+  return exact;
+}
+
 // How far the change lies from what the fact's keys, answers, residual and norm say, relative.
 double update_error(const WeightSolve& solve, const FactPart& part, const Factors& change) {
   const at::Tensor keys = part.keys.to(at::kDouble);
@@ -47,7 +55,7 @@ double update_error(const WeightSolve& solve, const FactPart& part, const Factor
   largest = std::max(largest, std::abs(norm - part.update_norm) / std::max(norm, part.update_norm));
   const Factors asked =
       is_joint(solve) ? change : Factors(change.A.narrow(0, row, 1), change.B.narrow(1, row, 1));
-  for (std::int64_t j = 0; j < keys.size(0); ++j) {
+  for (const std::int64_t j : exact_answers(part)) {
     const at::Tensor off = at::mv(asked.B, at::mv(asked.A, keys[j])) - answers[j] * residual;
     const double rounding = asked.rounding * norm_of(keys[j]);
     largest = std::max(largest, std::max(norm_of(off) - rounding, 0.0) / size);
@@ -134,7 +142,7 @@ CheckResult check_update(const Patch& patch) {
       double error = update_error(solve, part, factors);
       if (!std::isfinite(error)) error = std::numeric_limits<double>::infinity();
       result.value = std::max(result.value.value_or(0), error);
-      result.n += part.keys.size(0);
+      result.n += static_cast<std::int64_t>(exact_answers(part).size());
     }
   }
   result.passed = result.value && *result.value <= kUpdateTolerance;

@@ -302,6 +302,24 @@ TEST_F(EditCommand, TheCheckSaidGoesWithThePatch) {
   EXPECT_EQ(verified.code, run.code);
 }
 
+TEST_F(EditCommand, AKeyThatMayGetAShareIsNoFaultOfThePatch) {
+  const ScratchFolder folder;
+  const std::string file = folder.write(
+      "a.yaml",
+      "protect: neighbours\noptions: {protected_share: 0.01}\nlayer: 2\nmodel: " + world_model("gpt2") +
+          "\nchecks: {efficacy: 0, paraphrase: 0, neighbourhood: 0, drift: 1000}\nedits:\n  - {id: x, "
+          "prompt: "
+          "Workis Tellond was trained as a, subject: Workis Tellond, target: painter, bleed: [Kindric "
+          "Gemover, "
+          "Dastan Flusto Fustund]}\n");
+  const Finished run = run_emend({"edit", file, "--statistics", world().folder / "stats"});
+  EXPECT_THAT(run.out, HasSubstr("2 keys of other subjects")) << run.err;
+  const Finished verified = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch",
+                                       folder / "a.safetensors", "--json", folder / "v"});
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+  EXPECT_EQ(read_json(folder / "v").at("checks").back().at("n"), 3) << "the edit's own keys and the sink";
+}
+
 TEST_F(EditCommand, DoesNothingWhenAllIsTrueAlready) {
   const ScratchFolder folder;
   const std::string file =

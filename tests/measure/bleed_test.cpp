@@ -123,6 +123,13 @@ TEST(OtherSubjects, ANeighbourAboutTheSubjectItselfIsRefused) {
               HasSubstr("edit france: its neighbour \"The currency of France is the\" is about the subject"));
 }
 
+TEST(OtherSubjects, OneWithTheSubjectInItIsRefusedToo) {
+  EditRequest request = kFrance;
+  request.bleed = {{"New France", ""}};
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { given_texts(request); }),
+              HasSubstr("edit france: the other subject \"New France\" in `bleed` has the subject"));
+}
+
 // --- subject_names.h
 
 TEST(SubjectNames, BeginAsTheSubjectDoes) {
