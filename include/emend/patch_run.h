@@ -102,7 +102,8 @@ struct ApplyOutcome {
   std::vector<std::string> names;     // of the patches that were written, in their order
   std::vector<AppliedPatch> patches;  // the same, checked; empty if nothing was checked
   std::vector<std::string> warnings;
-  std::optional<bool> passed;  // std::nullopt if nothing was checked
+  std::optional<bool> passed;         // std::nullopt if nothing was checked
+  std::vector<std::string> subjects;  // of the patches' edits: whoever has both models can find them out
 };
 
 // Everything that is decided before a byte is written. `base` is the model as it was loaded, without the
@@ -162,6 +163,7 @@ struct PatchVerdict {
   // Facts that the model answers as after the edit, of those asked; std::nullopt if none could be asked.
   std::optional<std::size_t> as_edited;
   std::size_t asked = 0;
+  std::vector<std::string> subjects;  // of its edits, each once
 };
 // What is kept of the checkpoint to compare with, so that only one model at a time is in memory.
 struct InspectBase {

@@ -126,12 +126,10 @@ int export_transformers(const std::vector<std::string>& arguments) {
     throw_if_interrupted();
     TerminalProgress& progress = console.progress();
     const ScopedEdit scope(model, changes_of(patches));
-    std::vector<std::string> names;
-    for (const NamedPatch& named : patches) names.push_back(named.name);
     const ExportModelOutcome outcome = export_model(model, how, progress);
     for (const std::string& warning : outcome.warnings) console.warn(warning);
-    return frame.show(console, exported_model_text(outcome, names),
-                      exported_model_json(outcome, model, names));
+    return frame.show(console, exported_model_text(outcome, patches),
+                      exported_model_json(outcome, model, patches));
   });
 }
 

@@ -6,6 +6,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "emend/adapter.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
 #include "model/device_memory.h"
@@ -158,6 +159,7 @@ ApplyOutcome finish_write(PreparedWrite prepared, const ModelOptions& how, const
   outcome.plan = std::move(prepared.plan);
   outcome.warnings = std::move(prepared.warnings);
   for (const NamedPatch& named : prepared.patches) outcome.names.push_back(named.name);
+  outcome.subjects = subjects_of(without_names(prepared.patches));
   if (options.in_place) {
     outcome.undo = write_in_place(outcome.plan, options.undo);
     outcome.written = outcome.plan.base;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/files.h"
+#include "emend/adapter.h"
 #include "emend/error.h"
 #include "emend/patch_run.h"
 #include "pipeline/patch_checks.h"
@@ -118,6 +119,7 @@ InspectOutcome inspect_checkpoint(const Model& model, const std::optional<Inspec
     PatchVerdict verdict;
     verdict.name = named.name;
     verdict.edits = named.patch.edit.facts.size();
+    verdict.subjects = subjects_of({named.patch});
     if (named.patch.edit.base_fingerprint == model.fingerprint())
       verdict.presence = PatchPresence::kIsItsBase;
     outcome.patches.push_back(std::move(verdict));

@@ -5,8 +5,10 @@
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
+#include "report/display_text.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/adapter_report.h"
 #include "reports/patch_report.h"
 
 namespace emend {
@@ -81,6 +83,7 @@ ResultJson verdicts_json(const std::vector<PatchVerdict>& verdicts) {
     entry["share"] = or_null(verdict.share);
     entry["answers_as_edited"] = or_null(verdict.as_edited);
     entry["facts"] = verdict.as_edited ? ResultJson(verdict.asked) : ResultJson(nullptr);
+    entry["subjects"] = verdict.subjects;
     list.push_back(entry);
   }
   return list;
@@ -177,7 +180,10 @@ std::string inspect_text(const InspectOutcome& outcome, std::size_t columns) {
             " of the norm of what differs in the down projections.\n";
   if (outcome.subjects) text += "\n" + subjects_text(*outcome.subjects, columns);
   if (outcome.patches.empty()) return text;
-  return text + (has_base ? "\n" : "") + verdicts_table(outcome.patches, columns);
+  text += (has_base ? "\n" : "") + verdicts_table(outcome.patches, columns);
+  for (const PatchVerdict& verdict : outcome.patches)
+    text += subjects_line("Subjects of " + one_line(verdict.name) + ": ", verdict.subjects);
+  return text;
 }
 
 ResultJson inspect_json(const InspectOutcome& outcome, const Model& model) {

@@ -262,7 +262,7 @@ std::string written_text(const ApplyOutcome& outcome, std::size_t columns) {
   return written_table(outcome.plan, columns) + "\n" + realised_table(outcome.plan, columns) +
          "Share: how much of the update arrived in the stored type; rounding: what else did, relative to "
          "the update, and to the value at the key. Layers count from 0.\n" +
-         feedback_text(outcome.plan, columns);
+         feedback_text(outcome.plan, columns) + subjects_line("Subjects: ", outcome.subjects);
 }
 
 std::string checked_text(const ApplyOutcome& outcome, std::size_t columns) {
@@ -294,6 +294,7 @@ ResultJson apply_json(const ApplyOutcome& outcome) {
                      {"written", outcome.written.string()},
                      {"tensors", written_tensors_json(outcome.plan)},
                      {"patches", list},
+                     {"subjects", outcome.subjects},
                      {"warnings", outcome.warnings},
                      {"passed", or_null(outcome.passed)}};
   if (outcome.passed)

@@ -243,6 +243,16 @@ TEST_F(ProofCommands, AnUpdateNamesItsSubjects) {
   ASSERT_EQ(exported.code, 0) << exported.err;
   EXPECT_THAT(exported.out, HasSubstr("Subjects: " + first));
   EXPECT_EQ(read_json(folder_ / "j")["subjects"][0], first);
+  const Finished applied = run_emend({"patch", "apply", "--model", world_model("gpt2"), "--patch", patch(),
+                                      "--out", folder_ / "new", "--json", folder_ / "j"});
+  ASSERT_TRUE(applied.code == 0 || applied.code == 4) << applied.err;
+  EXPECT_THAT(applied.out, HasSubstr("Subjects: " + first));
+  EXPECT_EQ(read_json(folder_ / "j")["subjects"][0], first);
+  const Finished inspected =
+      run_emend({"model", "inspect", folder_ / "new", "--patches", patch(), "--json", folder_ / "j"});
+  ASSERT_EQ(inspected.code, 0) << inspected.err;
+  EXPECT_THAT(inspected.out, HasSubstr("Subjects of " + patch() + ": " + first));
+  EXPECT_EQ(read_json(folder_ / "j")["patches"][0]["subjects"][0], first);
 }
 
 // ---- reproduce

@@ -10,6 +10,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 TEST(AdapterReport, EachWeightIsALine) {
@@ -18,11 +19,24 @@ TEST(AdapterReport, EachWeightIsALine) {
                                               HasSubstr("1.5"), HasSubstr("read back from the file")));
 }
 
+NamedPatch patch_about(const std::string& subject, const std::string& name) {
+  NamedPatch named;
+  named.name = name;
+  FactRecord fact;
+  fact.request.subject = subject;
+  fact.status = FactStatus::kEdited;
+  named.patch.edit.facts = {fact};
+  return named;
+}
+
 TEST(ExportedModelText, NamesThePatchesThatWereLaidOn) {
   ExportModelOutcome outcome;
-  EXPECT_NE(exported_model_text(outcome, {}).find("are those of the GGUF file, exactly."), std::string::npos);
-  EXPECT_NE(exported_model_text(outcome, {"a", "b"}).find("the GGUF file as edited by a, b, exactly."),
-            std::string::npos);
+  EXPECT_THAT(exported_model_text(outcome, {}),
+              AllOf(HasSubstr("are those of the GGUF file, exactly."), Not(HasSubstr("Subjects"))));
+  const std::string edited =
+      exported_model_text(outcome, {patch_about("Lyon", "a"), patch_about("Bern", "b")});
+  EXPECT_THAT(edited, AllOf(HasSubstr("the GGUF file as edited by a, b, exactly."),
+                            HasSubstr("\nSubjects: Lyon, Bern\n")));
 }
 
 }  // namespace

@@ -143,6 +143,7 @@ def test_a_failed_check_is_warned_of_and_refused(gpt2):
 def test_a_patch_is_written_into_a_checkpoint(gpt2, patch, tmp_path):
     written = patch.apply(tmp_path / "new", type="F32")
     assert written.passed and written.written == str(tmp_path / "new")
+    assert written.subjects == written.to_dict()["subjects"] != []
     with gpt2.edited(patch):
         assert emend.load(tmp_path / "new").digest() == gpt2.digest()
     with pytest.raises(emend.UsageError, match="either out or in_place"):
@@ -153,7 +154,7 @@ def test_a_patch_becomes_an_adapter(gpt2, patch, program, tmp_path):
     adapter = patch.export_lora(tmp_path / "lora")
     file = patch.save(tmp_path / "patch.safetensors")
     told = program("export", "lora", "--model", gpt2.path, "--patch", file, "--out", tmp_path / "other")
-    assert adapter.passed
+    assert adapter.passed and adapter.subjects == told["subjects"]
     assert without(adapter.to_dict(), "path") == without(told, "path")
     assert (tmp_path / "lora" / "adapter_config.json").exists()
     assert patch.export_lora(tmp_path / "lora.gguf", gguf=True).passed

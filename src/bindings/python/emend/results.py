@@ -165,6 +165,8 @@ class Application(Result):
     """The undo file of a write in place."""
     tensors: List[Dict[str, Any]] = field(default_factory=list)
     patches: List[Dict[str, Any]] = field(default_factory=list)
+    subjects: List[str] = field(default_factory=list)
+    """Of the patches' edits, each once."""
     warnings: List[str] = field(default_factory=list)
     passed: Optional[bool] = None
     """None: no check was asked for."""
@@ -178,6 +180,8 @@ class Adapter(Result):
 
     path: str = ""
     modules: List[Dict[str, Any]] = field(default_factory=list)
+    subjects: List[str] = field(default_factory=list)
+    """Of the patches' edits, each once."""
     warnings: List[str] = field(default_factory=list)
     passed: bool = False
     """Whether what was read back from the file is what the patches hold."""
