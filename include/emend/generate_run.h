@@ -34,6 +34,7 @@ struct PromptOutcome {
   std::string text;                              // of the completion, without special tokens
   std::vector<NextToken> top;                    // likeliest first
   std::int64_t max_new = 0;  // the limit that was in force: less than asked for where the positions end
+  bool ended = false;        // the model ended its text itself, by a token that ends texts, within max_new
 };
 // Throws Error(kUsage) naming the option that is out of range, or if the prompt has no tokens; and what the
 // tokenizer and a chat template refuse.

@@ -90,6 +90,8 @@ class Speaker {
     const PromptOutcome outcome = run_prompt(model_, prompt, how_);
     if (outcome.max_new < how_.max_new) console_.note(limit_remark(outcome, how_.max_new, model_));
     throw_if_interrupted();
+    if (base && !base->ended) console_.note("base: " + unended_remark(*base));
+    if (!outcome.ended) console_.note((base ? "edited: " : "") + unended_remark(outcome));
     json = base ? compared_json(*base, outcome, prompt) : generated_json(outcome, prompt);
     return base ? compared_text(*base, outcome, console_.columns())
                 : generated_text(outcome, prompt, how_.form, console_.columns());

@@ -84,6 +84,7 @@ PromptOutcome run_prompt(const Model& model, const std::string& prompt, const Pr
   outcome.max_new = tokens_that_fit(model, outcome.prompt.size(), options.max_new);
   if (options.top > 0) outcome.top = likeliest_tokens(model, outcome.prompt, options);
   outcome.completion = continue_prompt(model, outcome.prompt, options);
+  outcome.ended = static_cast<std::int64_t>(outcome.completion.size()) < outcome.max_new;
   outcome.text = completion_text(model.tokenizer(), outcome.completion);
   return outcome;
 }

@@ -41,6 +41,7 @@ ResultJson generated_json(const PromptOutcome& outcome, const std::string& promp
           {"pieces", outcome.pieces},
           {"completion", outcome.text},
           {"completion_tokens", outcome.completion},
+          {"ended", outcome.ended},
           {"top", top_json(outcome)}};
 }
 
@@ -64,7 +65,10 @@ std::string compared_text(const PromptOutcome& base, const PromptOutcome& edited
 
 ResultJson compared_json(const PromptOutcome& base, const PromptOutcome& edited, const std::string& prompt) {
   ResultJson json = generated_json(edited, prompt);
-  json["base"] = {{"completion", base.text}, {"completion_tokens", base.completion}, {"top", top_json(base)}};
+  json["base"] = {{"completion", base.text},
+                  {"completion_tokens", base.completion},
+                  {"ended", base.ended},
+                  {"top", top_json(base)}};
   return json;
 }
 
@@ -73,6 +77,11 @@ std::string limit_remark(const PromptOutcome& outcome, std::int64_t asked, const
   return fmt::format(
       "the option max-new {} goes beyond the model's {} positions: at most {} tokens follow this prompt",
       asked, model.config().max_positions, outcome.max_new);
+}
+
+std::string unended_remark(const PromptOutcome& outcome) {
+  if (outcome.ended) return {};
+  return fmt::format("not ended within {} token{}", outcome.max_new, outcome.max_new == 1 ? "" : "s");
 }
 
 }  // namespace emend

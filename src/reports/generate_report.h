@@ -18,10 +18,14 @@ ResultJson generated_json(const PromptOutcome& outcome, const std::string& promp
 // The same of the base and of the edited model side by side: the texts in two lines, the likeliest next
 // tokens in one table.
 std::string compared_text(const PromptOutcome& base, const PromptOutcome& edited, std::size_t columns);
-// generated_json of the edited model, with `base`: {"completion", "completion_tokens", "top"}.
+// generated_json of the edited model, with `base`: {"completion", "completion_tokens", "ended",
+// "top"}.
 ResultJson compared_json(const PromptOutcome& base, const PromptOutcome& edited, const std::string& prompt);
 
 // That fewer tokens than `asked` can follow the prompt; empty if as many as that can.
 std::string limit_remark(const PromptOutcome& outcome, std::int64_t asked, const Model& model);
+
+// That the bound cut the text; empty if the model ended it.
+std::string unended_remark(const PromptOutcome& outcome);
 
 }  // namespace emend

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -11,6 +12,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class GenerateCommand : public testing::Test {
@@ -55,6 +57,31 @@ TEST_F(GenerateCommand, ListsTheLikeliestTokens) {
   EXPECT_GE(top[0]["logprob"], top[1]["logprob"]);
   EXPECT_LE(top[0]["logprob"], 0);
   EXPECT_THAT(top[0]["text"].get<std::string>(), StartsWith(" st"));
+}
+
+// A model that ends its texts with a full stop says "stone cutter" and ends; a bound before that cuts the
+// text.
+TEST_F(GenerateCommand, SaysWhetherTheModelEnded) {
+  const ScratchFolder folder;
+  std::filesystem::copy(world_model("gpt2"), folder / "ending");
+  auto settings = read_json(folder / "ending/tokenizer_config.json");
+  settings["eos_token"] = ".";
+  folder.write("ending/tokenizer_config.json", settings.dump());
+  const auto generate = [&](const std::string& most) {
+    return run_emend(
+        {"generate", kPrompt, "--model", folder / "ending", "--max-new", most, "--json", folder / "j"});
+  };
+  const Finished whole = generate("3");
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  EXPECT_EQ(whole.out, kPrompt + " stone cutter\n");
+  EXPECT_THAT(whole.err, Not(HasSubstr("not ended")));
+  EXPECT_EQ(read_json(folder / "j")["ended"], true);
+  const Finished cut = generate("2");  // the same text, and the model was not asked whether it ends there
+  ASSERT_EQ(cut.code, 0) << cut.err;
+  EXPECT_EQ(cut.out, whole.out);
+  EXPECT_THAT(cut.err, HasSubstr("not ended within 2 tokens\n"));
+  EXPECT_EQ(read_json(folder / "j")["ended"], false);
+  EXPECT_THAT(generate("1").err, HasSubstr("not ended within 1 token\n"));
 }
 
 TEST_F(GenerateCommand, DrawsTheSameForTheSameSeed) {
@@ -148,6 +175,7 @@ TEST_F(GenerateCommand, SetsTheEditedModelBesideItsBase) {
   const auto json = read_json(folder / "j");
   EXPECT_THAT(json["completion"].get<std::string>(), StartsWith(" " + target));
   EXPECT_THAT(json["base"]["completion"].get<std::string>(), StartsWith(" " + was));
+  EXPECT_EQ(json["base"]["ended"], false);
   EXPECT_EQ(json["base"]["top"].size(), 2U);
 
   const Finished loop = generate({"--loop"}, prompt + "\n" + prompt + "\n");

@@ -10,7 +10,7 @@ def test_generate_is_that_of_the_program(model, model_path, program):
     said = model.generate(PROMPT, max_new=8, top=5)
     assert said.to_dict() == program("generate", PROMPT, "--model", model_path, "--max-new", 8, "--top", 5)
     assert str(said) == said.completion
-    assert len(said.completion_tokens) == 8
+    assert len(said.completion_tokens) == 8 and not said.ended
 
 
 def test_generate_draws_by_its_seed(gpt2):

@@ -109,6 +109,8 @@ class Generation(Result):
     completion: str = ""
     """The new text, without special tokens."""
     completion_tokens: List[int] = field(default_factory=list)
+    ended: bool = False
+    """Whether the model ended its text itself, within ``max_new``."""
     top: List[Dict[str, Any]] = field(default_factory=list)
     """With ``top=k`` the k likeliest next tokens: ``id``, ``text``, ``logprob``."""
 
