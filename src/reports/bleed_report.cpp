@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "measure/other_subjects.h"
 #include "report/numbers.h"
 #include "report/table.h"
 #include "reports/page.h"
@@ -164,6 +165,27 @@ std::string unknown_neighbours_text(const std::vector<FactRecord>& facts) {
       "shows little.\n",
       count_text(static_cast<std::int64_t>(all)), all == 1 ? "neighbour" : "neighbours", join(told, "; "),
       all > told.size() ? "; ..." : "");
+}
+
+std::string other_subject_neighbours_text(const std::vector<FactRecord>& facts) {
+  std::size_t all = 0;
+  std::string first;
+  for (const FactRecord& fact : facts) {
+    const EditRequest& request = fact.request;
+    if (fact.status == FactStatus::kAlreadyTrue || !request.bleed.empty()) continue;
+    for (const Neighbour& neighbour : request.neighbours) {
+      if (neighbour.answer == request.was || subject_in_place(request, neighbour.prompt).empty()) continue;
+      if (++all == 1) first = request.id + ": " + quote(neighbour.prompt, 60);
+    }
+  }
+  if (all == 0) return "";
+  return fmt::format(
+      "{} {} an edit's own prompt about another subject with another answer ({}{}): kept says that this "
+      "answer "
+      "stays likelier than the target, not how near the target came; that is measured for subjects under "
+      "`bleed`.\n",
+      count_text(static_cast<std::int64_t>(all)), all == 1 ? "neighbour is" : "neighbours are", first,
+      all > 1 ? "; ..." : "");
 }
 
 ResultJson bleed_json(const std::vector<FactRecord>& facts) {

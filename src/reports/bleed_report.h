@@ -22,6 +22,10 @@ std::string protection_text(const Edit& edit, std::size_t columns);
 // Names neighbours whose answer the unedited model does not say: they can show little. One line, or "".
 std::string unknown_neighbours_text(const std::vector<FactRecord>& facts);
 
+// What "kept" means where neighbours are the edit's own prompt about another subject with another answer, and
+// the edit has no `bleed` list. One line, or "".
+std::string other_subject_neighbours_text(const std::vector<FactRecord>& facts);
+
 // {mean, worst, worst_at, mean_fall, worst_fall, worst_fall_at, n, unknown}, or null.
 ResultJson bleed_json(const std::vector<FactRecord>& facts);
 

@@ -162,9 +162,10 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   std::string text = facts_table(facts, columns);
   if (outcome.nothing_to_do)
     return text + "\nEvery target is the model's answer already: there is nothing to do.\n";
-  for (const std::string& table : {lost_table(facts, columns) + unknown_neighbours_text(facts),
-                                   bleed_text(facts, columns), checks_table(patch.checks, columns),
-                                   solution_table(patch.edit, columns), protection_text(patch.edit, columns)})
+  for (const std::string& table :
+       {lost_table(facts, columns) + unknown_neighbours_text(facts) + other_subject_neighbours_text(facts),
+        bleed_text(facts, columns), checks_table(patch.checks, columns), solution_table(patch.edit, columns),
+        protection_text(patch.edit, columns)})
     if (!table.empty()) text.append("\n").append(table);
   if (outcome.budget) text.append("\n").append(budget_text(*outcome.budget));
   text.append("Layers count from 0. ")

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "measured.h"
+#include "reports/bleed_report.h"
 
 namespace emend {
 namespace {
@@ -41,6 +42,24 @@ TEST(FactReport, WhatIsLostIsListed) {
                     HasSubstr("see the tower in"), HasSubstr("the arch is in"), HasSubstr("p(against)"),
                     HasSubstr("the arch is in    Paris       0.200  Rome          0.500"),
                     Not(HasSubstr("the tower is in")), Not(HasSubstr("the forum is in"))));
+}
+
+TEST(FactReport, NeighboursThatAreOtherSubjectsAreTold) {
+  Measured measured;
+  EditRequest& request = measured.fact.request;
+  request.prompt = "The capital of France is";
+  request.subject = "France";
+  request.subject_begin = 15;
+  request.was = "Paris";
+  request.neighbours = {{"The capital of Spain is", "Madrid"}, {"The Louvre is in", "Paris"}};
+  EXPECT_THAT(other_subject_neighbours_text(measured.list()),
+              AllOf(HasSubstr("1 neighbour is an edit's own prompt about another subject"),
+                    HasSubstr("\"The capital of Spain is\""), HasSubstr("`bleed`")));
+  request.bleed = {{"Spain", "Madrid"}};
+  EXPECT_EQ(other_subject_neighbours_text(measured.list()), "");
+  request.bleed.clear();
+  request.neighbours.erase(request.neighbours.begin());
+  EXPECT_EQ(other_subject_neighbours_text(measured.list()), "");
 }
 
 TEST(FactReport, WhatWasTrueAlreadyIsNotCounted) {
