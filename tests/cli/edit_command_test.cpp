@@ -317,7 +317,9 @@ TEST_F(EditCommand, AKeyThatMayGetAShareIsNoFaultOfThePatch) {
   const Finished verified = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch",
                                        folder / "a.safetensors", "--json", folder / "v"});
   EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
-  EXPECT_EQ(read_json(folder / "v").at("checks").back().at("n"), 3) << "the edit's own keys and the sink";
+  const auto update = read_json(folder / "v").at("patches").at(0).at("checks").back();
+  EXPECT_EQ(update.at("name"), "update");
+  EXPECT_EQ(update.at("n"), 3) << "the edit's own keys and the sink";
 }
 
 TEST_F(EditCommand, DoesNothingWhenAllIsTrueAlready) {
