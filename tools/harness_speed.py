@@ -1,12 +1,13 @@
 """Prints how long lm-evaluation-harness and `emend eval abilities` take for the same items, and whether their figures agree.
 
     python3 tools/harness_speed.py [--model tests/data/world/llama] [--emend-model FILE] [--items 500] [--batch 16] [--threads 1] [--rounds 3]
+        [--device cuda] [--emend build/release/emend]
 
 The items are questions about the invented world (tests/data/world/facts.jsonl) in the form of ARC, four choices each. Both programs
 take turns, --rounds times, so that other work on the machine falls on both; printed are the seconds of each, the ratio of each
 round, and its median. Loading is not counted on either side. `--emend-model` is the same model in another file, such as the GGUF of
-which `emend export model` made the folder. Needs lm_eval (with its extra "hf"), torch, transformers, and the program in
-build/release.
+which `emend export model` made the folder. With `--device cuda` both compute on the GPU; `--batch` is the harness' alone. Needs
+lm_eval (with its extra "hf"), torch, transformers, and the program.
 """
 
 import argparse
@@ -50,8 +51,8 @@ def ask_harness(model, folder):
 def ask_emend(options, data, folder):
     """The figures of emend, and its seconds."""
     result = os.path.join(folder, "result.json")
-    subprocess.run(["build/release/emend", "eval", "abilities", "--model", options.emend_model or options.model, "--data", data, "--json",
-                    result, "--threads", str(options.threads), "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([options.emend, "eval", "abilities", "--model", options.emend_model or options.model, "--data", data, "--json", result,
+                    "--threads", str(options.threads), "--device", options.device, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     with open(result, encoding="utf-8") as file:
         ours = json.load(file)
     figures = ours["tasks"][0]["metrics"]
@@ -66,6 +67,8 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--emend", default="build/release/emend")
     options = parser.parse_args()
     with open("tests/data/world/facts.jsonl", encoding="utf-8") as lines:
         facts = [json.loads(line) for line in lines]
@@ -75,7 +78,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "arc.jsonl")
         write_items(facts, options.items, data)
-        model = harness_reference.HFLM(pretrained=options.model, dtype="float32", device="cpu", batch_size=options.batch)
+        model = harness_reference.HFLM(pretrained=options.model, dtype="float32", device=options.device, batch_size=options.batch)
         for number in range(options.rounds):
             theirs, their_seconds = ask_harness(model, folder)
             ours, our_seconds = ask_emend(options, data, folder)

@@ -1,6 +1,7 @@
 #include "memories/device_kernels.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
@@ -174,6 +175,8 @@ class KernelsOfCuda : public DeviceKernels {
  public:
   explicit KernelsOfCuda(const at::Device& device) : device_(device) {
     const c10::DeviceGuard guard(device_);
+    // A thread has a context of the driver only after its first use of the device's memory.
+    const at::Tensor touched = at::zeros({1}, at::TensorOptions(device_));
     int number = 0, major = 0, minor = 0;
     constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
     cuda_.require(cuda_.current_device(&number), "cuCtxGetDevice");

@@ -38,10 +38,13 @@ TEST_F(Sweep, FindsWhatTheSweepOfTheCpuFinds) {
 }
 
 TEST_F(Sweep, ACoefficientThatIsNoNumberIsFound) {
+  const StateShape shape = test::shape_for(70, false, Dedup::kWindow);
+  std::string why;
+  ASSERT_TRUE(KernelSweep::can_take(shape, at::kFloat, at::kCUDA, &why)) << why;
   Numbers all = test::some_numbers(70, false);
   all.key[11][66] = NAN;
   all.key = all.key.to(at::kCUDA);
-  LayerState state(test::shape_for(70, false, Dedup::kWindow));
+  LayerState state(shape);
   KernelSweep sweep(ScanDraw(0, 0), true);
   sweep.take(test::portion_of(all, false, 0, all.tokens.size()), state);
   const auto found = sweep.find_bad();
