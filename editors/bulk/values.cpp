@@ -57,7 +57,8 @@ std::vector<SearchResult> search_values_of(const Model& model, const LayerTrace&
                fmt::format("searching {} {}", groups.size(), groups.size() == 1 ? "value" : "values"),
                static_cast<std::int64_t>(groups.size()) * steps_at_most(options.search), "steps");
   if (context.search_tokens > 0) search.gradient_tokens = static_cast<int>(context.search_tokens);
-  std::vector<SearchResult> results = search_values(model, trace, units, search, progress, context.journal);
+  std::vector<SearchResult> results =
+      search_values(model, trace, units, search, progress, context.journal, context.group);
   progress.end();
   return results;
 }

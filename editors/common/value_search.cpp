@@ -338,6 +338,24 @@ std::vector<SearchResult> taken_from(SearchJournal* journal, std::size_t units, 
   return taken;
 }
 
+// The values of units [begin, end), searched together.
+std::vector<SearchResult> search_portion(const Model& model, const LayerTrace& trace,
+                                         const std::vector<SearchUnit>& units, std::size_t begin,
+                                         std::size_t end, const SearchOptions& options, Progress& progress) {
+  const auto portion = std::span(units).subspan(begin, end - begin);
+  std::vector<SearchResult> found;
+  std::vector<std::size_t> inexact;
+  std::vector<at::Tensor> initial;
+  {
+    SearchBatch batch(model, trace, portion, options);
+    found = batch.run(progress, static_cast<std::int64_t>(begin), units.size());
+    inexact = batch.inexact(found);
+    initial = batch.initial_of(inexact);
+  }
+  measure_whole(model, trace, portion, inexact, initial, options, found);
+  return found;
+}
+
 }  // namespace
 
 double stopping_probability(const SearchOptions& options) {
@@ -350,29 +368,30 @@ std::int64_t steps_at_most(const SearchOptions& options) {
 
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
-                                        Progress& progress, SearchJournal* journal) {
+                                        Progress& progress, SearchJournal* journal, ShardGroup* group) {
   const std::int64_t most_tokens = most_search_tokens(options, model);
+  const at::Device device = model.options().device();
   std::vector<std::int64_t> tokens;
   for (const SearchUnit& unit : units) tokens.push_back(step_tokens(unit, trace));
-  std::vector<SearchResult> results =
-      taken_from(journal, units.size(), model.options().device(), options, progress);
-  for (std::size_t begin = results.size(); begin < units.size();) {
-    const std::size_t end = search_batch_end(tokens, begin, most_tokens);
-    const auto portion = std::span(units).subspan(begin, end - begin);
+  std::vector<SearchResult> results = taken_from(journal, units.size(), device, options, progress);
+  if (group != nullptr) results = shared_with_all(results, *group, device);
+  const std::size_t rank = group != nullptr ? static_cast<std::size_t>(group->rank()) : 0,
+                    processes = group != nullptr ? static_cast<std::size_t>(group->size()) : 1;
+  while (results.size() < units.size()) {
+    std::vector<std::size_t> cuts{results.size()};  // between the batches of all processes
+    while (cuts.size() <= processes && cuts.back() < units.size())
+      cuts.push_back(search_batch_end(tokens, cuts.back(), most_tokens));
     std::vector<SearchResult> found;
-    std::vector<std::size_t> inexact;
-    std::vector<at::Tensor> initial;
-    {
-      SearchBatch batch(model, trace, portion, options);
-      found = batch.run(progress, static_cast<std::int64_t>(results.size()), units.size());
-      inexact = batch.inexact(found);
-      initial = batch.initial_of(inexact);
-    }
-    measure_whole(model, trace, portion, inexact, initial, options, found);
+    if (rank + 1 < cuts.size())
+      found = search_portion(model, trace, units, cuts[rank], cuts[rank + 1], options, progress);
+    if (group != nullptr) found = shared_with_all(found, *group, device);
+    if (found.size() != cuts.back() - cuts.front())
+      throw Error(ErrorKind::kNumeric,
+                  fmt::format("the processes found {} values of {}: they do not search the same facts",
+                              found.size(), cuts.back() - cuts.front()));
     if (journal != nullptr) journal->add(pack_results(found));
     results.insert(results.end(), std::make_move_iterator(found.begin()),
                    std::make_move_iterator(found.end()));
-    begin = end;
   }
   return results;
 }

@@ -15,6 +15,7 @@
 #include "editors/common/search_unit.h"
 #include "emend/progress.h"
 #include "emend/search_journal.h"
+#include "emend/shard_group.h"
 
 namespace emend::editors {
 
@@ -22,10 +23,14 @@ namespace emend::editors {
 // stop, and leaves the batch when it is done. A unit's result does not depend on the others beyond rounding.
 // With a journal, results that it has kept are taken from there, and those of every batch are added to it:
 // whatever it has, the results are those of a search without one, but for the lists of losses.
+// With a group, every process calls this with the same units and searches a share of the batches; all of them
+// get all results, which are those of one process alone, but for the lists of losses. The journal is that of
+// the first process. Throws Error(kNumeric) if the others found values of other units.
 // The progress counts steps: of each unit steps_at_most(), so that a stage of n units has n times as many.
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
-                                        Progress& progress, SearchJournal* journal = nullptr);
+                                        Progress& progress, SearchJournal* journal = nullptr,
+                                        ShardGroup* group = nullptr);
 
 // The probability of the target at which a search stops; a loss that it stops at instead is that of one.
 double stopping_probability(const SearchOptions& options);

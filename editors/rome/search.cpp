@@ -69,8 +69,8 @@ std::vector<SearchResult> search_further(const RomePlan& plan, const RomeSolutio
   options.max_steps = steps;
   begin_search(progress, "searching jointly, " + stage,
                static_cast<std::int64_t>(written.size()) * steps_at_most(options), "steps");
-  std::vector<SearchResult> results =
-      search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal);
+  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, options, progress,
+                                                    plan.context().journal, plan.context().group);
   progress.end();
   return results;
 }
@@ -101,7 +101,8 @@ void search_from(const RomePlan& plan, RomeSolution& solution, const std::vector
   begin_search(progress, fmt::format("{}, {} protected", stage, groups.size()),
                static_cast<std::int64_t>(groups.size()) * steps_at_most(options), "steps");
   take(solution, groups,
-       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal));
+       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal,
+                     plan.context().group));
   progress.end();
 }
 
@@ -138,8 +139,8 @@ RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> response
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
   begin_search(progress, fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
                static_cast<std::int64_t>(groups) * steps_at_most(plan.options().search), "steps");
-  std::vector<SearchResult> results =
-      search_values(plan.model(), plan.trace(), units, search_of(plan), progress, plan.context().journal);
+  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, search_of(plan),
+                                                    progress, plan.context().journal, plan.context().group);
   progress.end();
   return {std::move(responses), std::move(results)};
 }

@@ -52,6 +52,9 @@ struct EditRunOptions {
   // Stop adding facts when held text has drifted further; std::nullopt: all facts are added. Only for methods
   // that carry earlier facts.
   std::optional<DriftBudget> budget = std::nullopt;
+  // The processes that share the searches; each of them calls run_edit with the same file and options, but
+  // run_file and resume, which are for the first one alone. nullptr: this process is alone.
+  ShardGroup* group = nullptr;
 };
 
 // The value of `protect` if the file does not state it and the method can protect keys. docs/bleed.md has

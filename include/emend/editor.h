@@ -18,6 +18,7 @@
 #include "emend/protection.h"
 #include "emend/records.h"
 #include "emend/search_journal.h"
+#include "emend/shard_group.h"
 #include "emend/statistics.h"
 
 namespace emend {
@@ -36,6 +37,9 @@ struct EditorContext {
   // Keeps the values that `edit` finds, so that a run that was stopped can be resumed; nullptr: they are
   // not kept. Only for methods that report their values (Editor::keeps_values).
   SearchJournal* journal = nullptr;
+  // The processes that share the batches of a search; all else each of them does by itself. nullptr: this
+  // process is alone. The result does not depend on how many there are.
+  ShardGroup* group = nullptr;
   std::uint64_t seed = 0;
   std::int64_t token_budget = 4096;
   // memory_bytes: a limit of the process, for Editor::memory; 0: no limit. search_tokens: the size of a

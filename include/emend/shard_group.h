@@ -16,6 +16,8 @@ class ShardGroup {
   virtual void sum_to_first(double* numbers, std::int64_t count) = 0;
   // Rank 0 gets the numbers of all processes, one process after another. Other ranks must not use the result.
   virtual std::vector<std::uint64_t> gather_to_first(const std::vector<std::uint64_t>& numbers) = 0;
+  // Every process gets the numbers of all, one process after another.
+  virtual std::vector<std::uint64_t> gather_to_all(const std::vector<std::uint64_t>& numbers) = 0;
   // Returns once all processes have called it.
   virtual void wait_for_all() = 0;
 };

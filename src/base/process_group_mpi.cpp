@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 
 #include "base/process_group.h"
 #include "emend/error.h"
@@ -62,6 +63,17 @@ class MpiGroup : public ProcessGroup {
     MPI_Gatherv(numbers.data(), mine, MPI_UINT64_T, all.data(), counts.data(), offsets.data(), MPI_UINT64_T,
                 0, MPI_COMM_WORLD);
     return rank_ == 0 ? all : numbers;
+  }
+
+  std::vector<std::uint64_t> gather_to_all(const std::vector<std::uint64_t>& numbers) override {
+    const int mine = static_cast<int>(numbers.size());
+    std::vector<int> counts(static_cast<std::size_t>(size_)), offsets(static_cast<std::size_t>(size_));
+    MPI_Allgather(&mine, 1, MPI_INT, counts.data(), 1, MPI_INT, MPI_COMM_WORLD);
+    std::exclusive_scan(counts.begin(), counts.end(), offsets.begin(), 0);
+    std::vector<std::uint64_t> all(static_cast<std::size_t>(offsets.back() + counts.back()));
+    MPI_Allgatherv(numbers.data(), mine, MPI_UINT64_T, all.data(), counts.data(), offsets.data(),
+                   MPI_UINT64_T, MPI_COMM_WORLD);
+    return all;
   }
 
   std::int64_t least(std::int64_t number) override {

@@ -15,6 +15,7 @@
 #include "cli/command_frame.h"
 #include "cli/layer_option.h"
 #include "cli/next_step.h"
+#include "cli/process_group_run.h"
 #include "cli/try_it.h"
 #include "console/hints.h"
 #include "console/interrupt.h"
@@ -277,7 +278,8 @@ int edit_command(const std::vector<std::string>& arguments) {
   EditWork work;
   CommandFrame frame("edit", "FILE.yaml|FILE.jsonl [OPTIONS]",
                      "Changes facts of a model as the edit file says, checks the edited model against the "
-                     "base, and writes a patch.");
+                     "base, and writes a patch.\nStarted by mpirun, all processes share the searches, with "
+                     "--device cuda on a GPU each.");
   frame.syntax.examples = {"edit examples/eiffel.yaml --dry-run", "edit examples/eiffel.yaml --out out"};
   add_edit_options(frame, asked);
   frame.options.check([&] { work = prepare(frame, asked); });
@@ -286,7 +288,8 @@ int edit_command(const std::vector<std::string>& arguments) {
     if (asked.dry_run) return OtherFiles();
     return OtherFiles{{work.patch, asked.run.run_file, reproduce_file_of(work.patch)}, {}, {}};
   };
-  return frame.run(arguments, [&](Console& console) {
+  return frame.run_in_group(arguments, [&](Console& console, ProcessGroup* group, std::string& what_stays) {
+    frame.common.device = own_device(frame.common.device, group);
     const CommonOptions& common = frame.common;
     require_output_apart("outputs: patch:", work.patch, {{}, {}, {work.file.statistics}});
     if (!common.statistics.empty()) console.open_log();  // the model has nothing to add
@@ -296,19 +299,29 @@ int edit_command(const std::vector<std::string>& arguments) {
                              least_edit_memory(work.file.model, *work.editor, work.file, common.token_budget,
                                                asked.run.on, type));
     });
+    if (group != nullptr) frame.common.token_budget = group->least(common.token_budget);
     keep_out_of_statistics(frame, work, statistics_folder(model, work.file), console);
     console.open_log();
     EditRunOptions& how = asked.run;
     how.seed = common.seed;
     how.token_budget = common.token_budget;
     how.memory_bytes = common.memory_bytes;
+    how.group = group;
+    if (!is_first(group)) {  // the first one keeps the values of all
+      how.run_file.clear();
+      how.resume = false;
+    }
     if (asked.dry_run) {
+      if (!is_first(group)) return kExitDone;
+      how.group = nullptr;
       const PlanOutcome plan = plan_edit(model, work.file, how, console.progress());
       for (const std::string& warning : plan.plan.warnings) console.warn(warning);
       return frame.show(console, with_commands(full_report(plan, {console.columns()})), to_json(plan, model));
     }
     const double load = std::chrono::duration<double>(Clock::now() - began).count();
+    what_stays = "values that were found stay beside the patch, and --resume goes on with them";
     EditOutcome outcome = run_edit(model, work.file, how, console.progress());
+    if (!is_first(group)) return kExitDone;
     outcome.seconds.load = load;
     outcome.seconds.total += load;
     return finish(frame, asked, model, outcome, work.patch, console);

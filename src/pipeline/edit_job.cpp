@@ -128,6 +128,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   job.context.form = file.form;
   job.context.ends = taught_ends(model.tokenizer(), file.end, file.form, file.path.string());
   job.context.seed = options.seed;
+  job.context.group = options.group;
   job.context.token_budget = options.token_budget;
   job.context.keep_going = options.keep_going;
   if (!options.on.empty()) {
@@ -159,14 +160,29 @@ EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests,
   return job.editor->plan(model, requests, context);
 }
 
+namespace {
+
+// Whether a process of the group lacks something; all of them are told the same.
+bool lack_anywhere(bool here, ShardGroup* group) {
+  if (group == nullptr) return here;
+  const std::vector<std::uint64_t> all = group->gather_to_all({here ? 1U : 0U});
+  return std::ranges::any_of(all, [](std::uint64_t lacks) { return lacks != 0; });
+}
+
+}  // namespace
+
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress) {
   const auto load = [&] {
     return load_statistics_in_file(*job.model, job.context.layers, job.context.prefix, job.statistics);
   };
   Statistics present = load();
-  if (!present.layers.empty()) {
+  if (!lack_anywhere(present.layers.empty(), job.context.group)) {
     for (const std::string& note : notes_on(present)) progress.note(note);
     return present;
+  }
+  if (job.context.group != nullptr && job.context.group->rank() != 0) {  // the first one collects
+    job.context.group->wait_for_all();
+    return load();
   }
   StatisticsOptions options;
   options.seed = job.context.seed;
@@ -183,6 +199,7 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
   job.cache->factors().take_over(planned.factors());
   keep_held_text(*job.model, job.statistics, job.context.layers,
                  {job.context.prefix, job.context.seed, job.context.token_budget}, progress);
+  if (job.context.group != nullptr) job.context.group->wait_for_all();
   return load();
 }
 

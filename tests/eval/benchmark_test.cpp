@@ -41,6 +41,9 @@ class OneOfTwo : public ShardGroup {
   std::vector<std::uint64_t> gather_to_first(const std::vector<std::uint64_t>& numbers) override {
     return numbers;
   }
+  std::vector<std::uint64_t> gather_to_all(const std::vector<std::uint64_t>& numbers) override {
+    return numbers;
+  }
   void wait_for_all() override { ++waits; }
 
   int waits = 0;
