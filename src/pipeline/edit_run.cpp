@@ -12,6 +12,7 @@
 #include "analysis/layer_choice.h"
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_place.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/bleed.h"
@@ -383,7 +384,9 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
 
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file) {
   if (!file.statistics.empty()) return file.statistics;
-  return default_statistics_folder(model, row_prefix(model.tokenizer(), file.bos, file.form));
+  const TokenIds prefix = row_prefix(model.tokenizer(), file.bos, file.form);
+  return file.layer.layers.empty() ? find_decided_statistics(model, prefix)
+                                   : find_statistics(model, prefix, wanted_statistics(file.layer.layers)).folder;
 }
 
 std::vector<std::string> failed_ids(const Edit& edit) {

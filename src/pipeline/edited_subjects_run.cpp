@@ -14,6 +14,7 @@
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
+#include "analysis/statistics_place.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "emend/edited_subjects.h"
@@ -301,8 +302,12 @@ EditedSubjects find_edited_subjects(const Model& base, const Model& edited, cons
     outcome.expected += static_cast<double>(Q.size(1)) / static_cast<double>(Q.size(0) * directions.size());
   }
   const TokenIds prefix = row_prefix(base.tokenizer(), "auto", PromptForm::kRaw);
-  outcome.statistics =
-      options.statistics.empty() ? default_statistics_folder(base, prefix) : options.statistics;
+  outcome.statistics = options.statistics;
+  if (options.statistics.empty()) {
+    StatisticsPlace place = find_statistics(base, prefix, wanted_statistics(outcome.layers));
+    if (!place.note.empty()) progress.note(place.note);
+    outcome.statistics = std::move(place.folder);
+  }
   const Statistics moments = statistics_of(base, prefix, outcome);
   std::vector<CandidateSubject> asked = candidates;
   const std::vector<CandidateSubject> controls =
