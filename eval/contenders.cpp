@@ -68,8 +68,7 @@ std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
   for (const std::string& name : names) methods.push_back({name, name, {}, {}, {}});
   for (const fs::path& path : files) {
     MethodFile file = read_method_file(path);
-    if (!file.method.empty())
-      require_method(path.string() + ": method", file.method, table, ErrorKind::kConfig);
+    if (!file.method.empty()) require_method(file.method_where, file.method, table, ErrorKind::kConfig);
     if (file.method.empty() && names.size() > 1)
       throw Error(ErrorKind::kUsage,
                   path.string() + ": the file names no method, and several are given beside it");
@@ -103,8 +102,7 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, const E
                           Progress& progress) {
   prefix_ = row_prefix(model.tokenizer(), options_.bos, options_.form);
   for (Entry& entry : entries_) {
-    entry.statistics =
-        !entry.method.statistics.empty() ? entry.method.statistics : options_.statistics;
+    entry.statistics = !entry.method.statistics.empty() ? entry.method.statistics : options_.statistics;
     const bool is_named = !entry.statistics.empty();
     if (!is_named) entry.statistics = find_decided_statistics(model, prefix_);
     entry.context.layers = layers_of(entry, model, progress);

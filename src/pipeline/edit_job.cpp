@@ -82,8 +82,8 @@ void require_its_layers(const EditJob& job, const std::filesystem::path& file) {
       refuse_to_solve_again(file, solve, "it is not among the layers of this edit");
 }
 
-// Without a folder in the file: the one that holds the layers, those of the patch below with its fingerprints.
-// Returns what is to be noted, if anything.
+// Without a folder in the file: the one that holds the layers, those of the patch below with its
+// fingerprints. Returns what is to be noted, if anything.
 std::string find_statistics_of_layers(EditJob& job) {
   if (!job.file->statistics.empty() || !job.editor->needs_statistics()) return "";
   WantedStatistics wanted = wanted_statistics(job.context.layers);
@@ -128,6 +128,12 @@ void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
 }
 
 }  // namespace
+
+std::unique_ptr<Editor> editor_of(const EditFile& file, const EditorTable& table) {
+  const std::string where = file.method_where.empty() ? file.path.string() + ": method" : file.method_where;
+  require_method(where, file.method, table, ErrorKind::kConfig);
+  return make_editor(file.method, file.options, table);
+}
 
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, TrialEdits trial, Progress& progress) {
