@@ -95,19 +95,6 @@ CandidateKeys keys_of(const Model& model, const std::vector<CandidateSubject>& c
   return found;
 }
 
-// C Q with the ridge, for Q [F, n]: C + ridge I stands for C everywhere. C may lie in its file as float32 and
-// is widened a few rows at a time.
-at::Tensor ridged_product(const at::Tensor& C, double ridge, const at::Tensor& Q) {
-  if (is_diagonal(C)) return (C.to(at::kDouble) + ridge).unsqueeze(1) * Q;
-  constexpr std::int64_t kRows = 1024;
-  at::Tensor CQ = ridge * Q;
-  for (std::int64_t begin = 0; begin < C.size(0); begin += kRows) {
-    const std::int64_t rows = std::min(kRows, C.size(0) - begin);
-    CQ.narrow(0, begin, rows).add_(at::matmul(C.narrow(0, begin, rows).to(at::kDouble), Q));
-  }
-  return CQ;
-}
-
 // s(k) of each row of K [n, F]; `inner` is Q^T C Q.
 at::Tensor shares(const at::Tensor& K, const at::Tensor& Q, const at::Tensor& inner,
                   const SpdFactor& factor) {
