@@ -11,6 +11,7 @@
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
 #include "analysis/statistics_file.h"
+#include "analysis/statistics_place.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/locate.h"
@@ -67,8 +68,7 @@ std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
   for (const std::string& name : names) methods.push_back({name, name, {}, {}, {}});
   for (const fs::path& path : files) {
     MethodFile file = read_method_file(path);
-    if (!file.method.empty())
-      require_method(path.string() + ": method", file.method, table, ErrorKind::kConfig);
+    if (!file.method.empty()) require_method(file.method_where, file.method, table, ErrorKind::kConfig);
     if (file.method.empty() && names.size() > 1)
       throw Error(ErrorKind::kUsage,
                   path.string() + ": the file names no method, and several are given beside it");
@@ -102,10 +102,15 @@ void ContenderSet::settle(const Model& model, std::int64_t token_budget, const E
                           Progress& progress) {
   prefix_ = row_prefix(model.tokenizer(), options_.bos, options_.form);
   for (Entry& entry : entries_) {
-    entry.statistics = !entry.method.statistics.empty() ? entry.method.statistics
-                       : !options_.statistics.empty()   ? options_.statistics
-                                                        : default_statistics_folder(model, prefix_);
+    entry.statistics = !entry.method.statistics.empty() ? entry.method.statistics : options_.statistics;
+    const bool is_named = !entry.statistics.empty();
+    if (!is_named) entry.statistics = find_decided_statistics(model, prefix_);
     entry.context.layers = layers_of(entry, model, progress);
+    if (!is_named && entry.editor->needs_statistics()) {
+      StatisticsPlace place = find_statistics(model, prefix_, wanted_statistics(entry.context.layers));
+      if (!place.note.empty()) progress.note(place.note);
+      entry.statistics = std::move(place.folder);
+    }
     entry.context.prefix = prefix_;
     entry.context.form = options_.form;
     entry.context.ends = taught_ends(model.tokenizer(), entry.method.end, options_.form, entry.method.label);

@@ -238,9 +238,17 @@ double RomePlan::neighbour_alpha(std::size_t g, const at::Tensor& a, std::vector
   return largest;
 }
 
+// One column for each group.
+at::Tensor RomePlan::all_responses() const {
+  if (is_joint()) return joint_responses(all_groups());
+  std::vector<at::Tensor> alone;
+  for (const std::size_t g : all_groups()) alone.push_back(response(g));
+  return at::stack(alone, 1);
+}
+
 // One entry for each request of the group, whose response has this norm.
-std::vector<EditPlan::Entry> RomePlan::entries_of(const KeyGroup& group, double norm,
-                                                  double largest_alpha) const {
+std::vector<EditPlan::Entry> RomePlan::entries_of(const KeyGroup& group, double norm, double largest_alpha,
+                                                  double text_share) const {
   std::vector<EditPlan::Entry> entries;
   for (const std::size_t i : group.requests) {
     EditPlan::Entry entry;
@@ -251,6 +259,7 @@ std::vector<EditPlan::Entry> RomePlan::entries_of(const KeyGroup& group, double 
     entry.merged_with = others_of(group, i, requests_);
     entry.predicted_norm = norm;
     entry.largest_neighbour_alpha = largest_alpha;
+    entry.text_share = text_share;
     entries.push_back(std::move(entry));
   }
   return entries;
@@ -259,15 +268,18 @@ std::vector<EditPlan::Entry> RomePlan::entries_of(const KeyGroup& group, double 
 EditPlan RomePlan::summary() const {
   EditPlan plan;
   plan.warnings = warnings();
-  const at::Tensor joint = is_joint() ? joint_responses(all_groups()) : at::Tensor();
+  const at::Tensor responses = groups_.empty() ? at::Tensor() : all_responses();
+  const at::Tensor of_text = groups_.empty() ? at::Tensor() : shares_of_text(metric_, responses);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const at::Tensor a = joint.defined() ? joint.select(1, static_cast<std::int64_t>(g)) : response(g);
+    const auto place = static_cast<std::int64_t>(g);
+    const at::Tensor a = responses.select(1, place);
     const double alpha = neighbour_alpha(g, a, plan.warnings);
-    for (EditPlan::Entry& entry : entries_of(groups_[g], a.norm().item<double>(), alpha))
+    const double share = of_text.defined() ? of_text[place].item<double>() : 0;
+    for (EditPlan::Entry& entry : entries_of(groups_[g], a.norm().item<double>(), alpha, share))
       plan.entries.push_back(std::move(entry));
   }
   for (const KeyGroup& group : broken_)
-    for (EditPlan::Entry& entry : entries_of(group, 0, 0)) plan.entries.push_back(std::move(entry));
+    for (EditPlan::Entry& entry : entries_of(group, 0, 0, 0)) plan.entries.push_back(std::move(entry));
   return plan;
 }
 

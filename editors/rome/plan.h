@@ -87,7 +87,9 @@ class RomePlan {
   void warn_of(const ParallelKeys& parallel);
   double joint_condition() const;
   void require_separable_keys(const ParallelKeys& parallel) const;
-  std::vector<EditPlan::Entry> entries_of(const KeyGroup& group, double norm, double largest_alpha) const;
+  at::Tensor all_responses() const;
+  std::vector<EditPlan::Entry> entries_of(const KeyGroup& group, double norm, double largest_alpha,
+                                          double text_share) const;
 
   const Model& model_;
   const std::vector<EditRequest>& requests_;

@@ -170,6 +170,8 @@ Comparison compare_runs(const EvalResults& a, const EvalResults& b, const Bootst
                 fmt::format("the option draws must be at least 1, found {}", options.draws));
   Comparison comparison;
   comparison.bootstrap = options;
+  comparison.folder_a = a.folder;
+  comparison.folder_b = b.folder;
   comparison.name_a = a.summary.name();
   comparison.name_b = b.summary.name();
   if (comparison.name_a == comparison.name_b) {

@@ -102,7 +102,9 @@ struct PlanOutcome {
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options = {},
                       Progress& progress = no_progress());
 
-// Where run_edit looks for the statistics of a file: its own folder, or the default one beside the model.
+// Where run_edit looks for the statistics of a file: its own folder, or the one beside the model that holds
+// them under any name, or the default one. If the file names no layer, run_edit may find others for the layer
+// that is decided.
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file);
 
 // Wall-clock seconds of the steps, and of the whole run: a caller who counts the loading of the model adds it

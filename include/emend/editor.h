@@ -64,6 +64,9 @@ struct EditPlan {
     std::vector<std::string> merged_with;  // ids that share the key and so one residual
     double predicted_norm = 0;             // ||a|| per unit of residual
     double largest_neighbour_alpha = 0;
+    // sqrt(a^T C a): the root mean square of the share of the residual that a key of ordinary text receives,
+    // over the text of the statistics; 0: not known.
+    double text_share = 0;
   };
   std::vector<Entry> entries;
   std::vector<std::string> warnings;

@@ -48,7 +48,8 @@ struct ComparedPoint {
 };
 
 struct Comparison {
-  std::string name_a, name_b;               // labels; folders if the labels are the same
+  std::string name_a, name_b;  // labels; folders if the labels are the same
+  std::filesystem::path folder_a, folder_b;
   std::vector<ComparedMetric> metrics;      // those that both runs have; `score` if its parts are among them
   std::vector<ComparedPoint> curve;         // points that both runs have; none for other runs
   std::int64_t shared = 0;                  // records evaluated in both

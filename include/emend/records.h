@@ -105,7 +105,9 @@ struct EditFile {
   std::filesystem::path path;
   std::string text;             // the file's bytes, kept in the patch
   std::filesystem::path model;  // empty if the file names no model
+  std::string model_where;      // where it does, for messages: "eiffel.yaml:1:8: model"
   std::string method = kDefaultMethod;
+  std::string method_where;  // the same of the method; empty: nobody named one
   LayerChoice layer;
   std::string bos = "auto";  // auto, none, or a token
   PromptForm form = PromptForm::kRaw;
@@ -129,8 +131,9 @@ struct EditFile {
 //   protect: auto            (default: none)
 //   end: none                (default: auto)
 struct MethodFile {
-  std::string label;   // distinguishes it from others; empty: the method's name
-  std::string method;  // empty: not given
+  std::string label;         // distinguishes it from others; empty: the method's name
+  std::string method;        // empty: not given
+  std::string method_where;  // where it is given, for messages: "fast.yaml:1:9: method"
   LayerChoice layer;
   std::filesystem::path statistics;  // resolved against the file's folder; empty: not given
   std::map<std::string, OptionText> options;

@@ -133,7 +133,7 @@ MergeReport merge_statistics(const std::vector<std::filesystem::path>& folders,
 // keys, and there is no held text. Throws Error: kFormat (not such an archive, or the name contains no
 // layer), kModel (the size is not d_ff, or the model does not have this layer).
 Statistics import_mom2(const std::vector<std::filesystem::path>& files, const Model& model,
-                       const std::vector<std::int64_t>& prefix);
+                       const std::vector<std::int64_t>& prefix, Progress& progress = no_progress());
 
 // The diagonal of C of every layer from an importance matrix of llama.cpp (GGUF): what llama-imatrix summed
 // of the inputs of each down projection. Nothing in the file says of which model it is, so the caller has to

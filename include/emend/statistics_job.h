@@ -106,6 +106,7 @@ void require_trusted_origin(const std::filesystem::path& file, const std::filesy
 // import_mom2, or import_imatrix for a file that looks like an importance matrix, and save_statistics; and
 // what was written. Throws Error(kConfig) for an importance matrix among other files.
 StatisticsSummary import_into(const std::vector<std::filesystem::path>& files, const Model& model,
-                              const std::vector<std::int64_t>& prefix, const std::filesystem::path& out);
+                              const std::vector<std::int64_t>& prefix, const std::filesystem::path& out,
+                              Progress& progress = no_progress());
 
 }  // namespace emend

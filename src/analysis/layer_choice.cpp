@@ -60,6 +60,15 @@ std::vector<int> named_layers(const std::vector<int>& layers, const ModelConfig&
   return {ascending.begin(), ascending.end()};
 }
 
+std::vector<int> layers_near_depth(const ModelConfig& config) {
+  constexpr int kBelow = 2, kAbove = 1;
+  const int depth = default_layer(config);
+  std::vector<int> layers;
+  for (int layer = std::max(0, depth - kBelow); layer <= std::min(config.layers - 1, depth + kAbove); ++layer)
+    layers.push_back(layer);
+  return layers;
+}
+
 LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& prefix,
                            const std::vector<LayerScore>& trace, std::int64_t traced_facts,
                            const std::vector<TrialScore>& trial) {

@@ -28,6 +28,9 @@ LayerDecision decide_layer(const Model& model, const std::vector<std::int64_t>& 
                            const std::vector<LayerScore>& trace, std::int64_t traced_facts,
                            const std::vector<TrialScore>& trial);
 
+// The layers that `layer: auto` tries if all can be: some around the depth default, ascending.
+std::vector<int> layers_near_depth(const ModelConfig& config);
+
 // Scores of a trial that differ by less are level: so few facts do not tell them apart.
 inline constexpr double kLevelScores = 0.01;
 

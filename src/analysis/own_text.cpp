@@ -376,18 +376,23 @@ TokenIds opening_of_text(const Model& model, const TokenIds& prefix) {
 double own_text_seconds_a_token(const Model& model, const TextOptions& options) {
   const Writing writing = writing_of(model, options);
   TextGroups texts(model, writing, 0, std::min(options.tokens, options.block_tokens));
+  // On a machine that others use single steps tell little: the mean over some time does.
+  constexpr double kSeconds = 0.5;
+  constexpr int kMostSteps = 32;
   double seconds = 0;
   std::size_t tokens = 0;
-  for (int time = 0; time < 2; ++time) {  // once to warm up
-    tokens = 0;
+  for (int step = 0; step < 2 || (step <= kMostSteps && seconds < kSeconds); ++step) {
+    std::size_t grown = 0;
     for (std::size_t i = 0; i < texts.at_once(); ++i) {
       KvCache& cache = texts.groups()[i].cache;
       cache.lengths.assign(cache.lengths.size(), cache.capacity() / 2);
-      tokens += cache.lengths.size();
+      grown += cache.lengths.size();
     }
     const auto began = std::chrono::steady_clock::now();
     texts.grow(texts.at_once(), nullptr);
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    if (step == 0) continue;  // to warm up
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    tokens += grown;
   }
   return seconds / static_cast<double>(tokens);
 }

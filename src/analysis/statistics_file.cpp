@@ -333,13 +333,17 @@ std::map<int, StatisticsOrigin> load_origins(const Model& model, const std::vect
   return origins;
 }
 
+std::string default_folder_ending(const Model& model, const std::vector<std::int64_t>& prefix) {
+  std::string ending = "-" + model.fingerprint().substr(0, 12);
+  if (!prefix.empty()) ending += "-bos";
+  for (const std::int64_t id : prefix) ending += fmt::format("-{}", id);
+  return ending;
+}
+
 fs::path default_statistics_folder(const Model& model, const std::vector<std::int64_t>& prefix) {
   const fs::path path = fs::absolute(model.path()).lexically_normal();
   const fs::path clean = path.has_filename() ? path : path.parent_path();
-  std::string name = fmt::format("{}-{}", clean.stem().string(), model.fingerprint().substr(0, 12));
-  if (!prefix.empty()) name += "-bos";
-  for (const std::int64_t id : prefix) name += fmt::format("-{}", id);
-  return clean.parent_path() / "stats" / name;
+  return clean.parent_path() / "stats" / (clean.stem().string() + default_folder_ending(model, prefix));
 }
 
 }  // namespace emend

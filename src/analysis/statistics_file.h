@@ -33,6 +33,10 @@ std::filesystem::path write_layer_file(const std::filesystem::path& folder, int 
                                        const LayerStatistics& statistics, const std::string& key_fingerprint,
                                        const TextOrigin& origin);
 
+// What the name of default_statistics_folder ends with, whatever the name of the model's file:
+// "-<fingerprint>[-bos-<ids>]".
+std::string default_folder_ending(const Model& model, const std::vector<std::int64_t>& prefix);
+
 // The text of statistics, and the other way round.
 VisitedText visited_text(const Statistics& statistics);
 void set_text(Statistics& statistics, VisitedText text);

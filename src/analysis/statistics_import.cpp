@@ -74,9 +74,10 @@ std::string named_model(const fs::path& file) {
 }  // namespace
 
 Statistics import_mom2(const std::vector<fs::path>& files, const Model& model,
-                       const std::vector<std::int64_t>& prefix) {
+                       const std::vector<std::int64_t>& prefix, Progress& progress) {
   Statistics statistics;
   Sha256 hash;
+  progress.begin("import of statistics", static_cast<std::int64_t>(files.size()), "files");
   for (const fs::path& file : files) {
     const int layer = layer_of(file);
     if (layer >= model.config().layers)  // another model's, not a slip of the user
@@ -91,7 +92,9 @@ Statistics import_mom2(const std::vector<fs::path>& files, const Model& model,
     const at::Tensor& C = statistics.layers[layer].C;
     hash.update_field(
         std::as_bytes(std::span(C.const_data_ptr<double>(), static_cast<std::size_t>(C.numel()))));
+    progress.update(static_cast<std::int64_t>(statistics.layers.size()), file.filename().string());
   }
+  progress.end();
   for (const std::int64_t id : prefix) hash.update_number(static_cast<std::uint64_t>(id));
   statistics.set_origin(
       {"imported: " + named_model(files.front()), "imported, position 0 among the keys", hash.hex()});

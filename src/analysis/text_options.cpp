@@ -54,10 +54,13 @@ void settle_text_options(const Model& model, bool may_stop, TextOptions& options
   if (options.block_tokens <= 0) options.block_tokens = default_block(options, may_stop);
 }
 
+std::string pass_settings(const Model& model) {
+  return fmt::format("{} pass, position 0 left out", c10::toString(model.options().dtype().toScalarType()));
+}
+
 std::string settings_of(const Model& model, const TextOptions& options) {
   const std::string text = options.corpus.empty() ? "own text" : fmt::format("window {}", options.window);
-  return fmt::format("{}, {} pass, position 0 left out", text,
-                     c10::toString(model.options().dtype().toScalarType()));
+  return fmt::format("{}, {}", text, pass_settings(model));
 }
 
 }  // namespace emend

@@ -22,5 +22,7 @@ void settle_text_options(const Model& model, bool may_stop, TextOptions& options
 
 // What vectors must share to be added: "window 512, Float pass, position 0 left out".
 std::string settings_of(const Model& model, const TextOptions& options);
+// The end of it, which does not depend on the text.
+std::string pass_settings(const Model& model);
 
 }  // namespace emend

@@ -25,7 +25,9 @@
 #include "emend/records.h"
 #include "emend/report.h"
 #include "emend/reproduce.h"
+#include "io/model_path.h"
 #include "pipeline/drift_budget.h"
+#include "pipeline/edit_job.h"
 #include "pipeline/edit_memory.h"
 #include "reports/edit_page.h"
 #include "reports/edit_report.h"
@@ -166,7 +168,10 @@ void add_edit_options(CommandFrame& frame, EditArguments& asked) {
 EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked) {
   EditFile file = read_edit_file(asked.file);
   const CommonOptions& common = frame.common;
-  if (!common.model.empty()) file.model = common.model;
+  if (!common.model.empty()) {
+    file.model = common.model;
+    file.model_where.clear();
+  }
   if (file.model.empty())
     throw Error(ErrorKind::kUsage,
                 fmt::format("edit: no model: {} names none, so --model PATH is needed", asked.file.string()));
@@ -174,7 +179,10 @@ EditFile prepare_edit_file(const CommandFrame& frame, const EditArguments& asked
   if (asked.protect) file.protect = asked.protect;
   if (asked.end) file.end = *asked.end;
   if (!common.statistics.empty()) file.statistics = common.statistics;
-  if (!asked.method.empty()) file.method = asked.method;
+  if (!asked.method.empty()) {
+    file.method = asked.method;
+    file.method_where = "--editor";
+  }
   if (asked.layer) file.layer = *asked.layer;
   return file;
 }
@@ -192,8 +200,8 @@ struct EditWork {
 // All that can be told before a model is loaded. The frame gets the model and the statistics of the file.
 EditWork prepare(CommandFrame& frame, EditArguments& asked) {
   EditWork work{prepare_edit_file(frame, asked), {}, {}};
-  require_method(work.file.path.string() + ": method", work.file.method, known_editors(), ErrorKind::kConfig);
-  work.editor = make_editor(work.file.method, work.file.options);  // throws for a bad method or option
+  work.editor = editor_of(work.file);  // throws for a bad method or option
+  require_model_path(work.file.model, work.file.model_where);
   frame.common.model = work.file.model.string();
   frame.common.statistics = work.file.statistics.string();
   if (asked.dry_run) return work;

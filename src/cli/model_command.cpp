@@ -1,13 +1,11 @@
 // emend model info, check and inspect.
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "base/files.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "console/hints.h"
@@ -16,6 +14,8 @@
 #include "emend/model_summary.h"
 #include "emend/patch_run.h"
 #include "emend/report.h"
+#include "io/model_path.h"
+#include "pipeline/subject_questions.h"
 #include "reports/check_report.h"
 
 namespace emend {
@@ -59,9 +59,8 @@ int check(const std::vector<std::string>& arguments) {
 }
 
 int inspect(const std::vector<std::string>& arguments) {
-  std::filesystem::path place, base_path, subjects_path, unedited_path;
-  EditedSubjectsOptions how;
-  std::optional<double> false_alarms;
+  std::filesystem::path place;
+  SubjectQuestions asked;
   CommandFrame frame(
       "model inspect", "FILE [--patches DIR] [--base MODEL] [--subjects FILE]",
       "Says what became of a checkpoint: with --base, which weights differ, by what rank, and which of the "
@@ -74,67 +73,37 @@ int inspect(const std::vector<std::string>& arguments) {
                            "model inspect edited.gguf --base model.gguf --subjects countries.txt"};
   frame.options.model_argument("file")
       .text("patches", place, "DIR", "a folder with patches, or one patch", Use::kReads)
-      .text("base", base_path, "MODEL", "the checkpoint to compare with", Use::kReads)
-      .text("subjects", subjects_path, "FILE",
+      .text("base", asked.base, "MODEL", "the checkpoint to compare with", Use::kReads)
+      .text("subjects", asked.subjects, "FILE",
             "subjects, one a line, perhaps with a tab and a prompt that holds it: which of them were edited?",
             Use::kReads)
-      .number("edited-score", how.threshold, "X",
+      .number("edited-score", asked.how.threshold, "X",
               "with --subjects: from which score a subject counts as edited, 0 to 1")
-      .text("unedited", unedited_path, "FILE",
+      .text("unedited", asked.unedited, "FILE",
             "with --subjects: subjects that were surely not edited, to set the threshold by", Use::kReads)
-      .number("false-alarms", false_alarms, "A",
+      .number("false-alarms", asked.false_alarms, "A",
               "with --subjects: the share of unedited names that may count as edited (default 0.02)")
       .check([&] {
-        require_given(!place.empty() || !base_path.empty(), "model inspect", "--patches DIR or --base MODEL");
-        require_given(subjects_path.empty() || !base_path.empty(), "model inspect",
-                      "--base MODEL, from which the subjects' keys are read,");
-        if (how.threshold && !(*how.threshold >= 0 && *how.threshold <= 1))
-          throw Error(ErrorKind::kUsage,
-                      fmt::format("--edited-score must be from 0 to 1, found {}", *how.threshold));
-        if (how.threshold && (!unedited_path.empty() || false_alarms))
-          throw Error(ErrorKind::kUsage,
-                      "--edited-score sets the threshold, and so do --unedited and --false-alarms; leave one "
-                      "out");
-        if (false_alarms && !(*false_alarms >= 0.001 && *false_alarms <= 0.5))
-          throw Error(ErrorKind::kUsage,
-                      fmt::format("--false-alarms must be from 0.001 to 0.5, found {}", *false_alarms));
-        if (!subjects_path.empty()) return;
-        for (const auto& [given, name] : {std::pair{how.threshold.has_value(), "--edited-score"},
-                                          std::pair{!unedited_path.empty(), "--unedited"},
-                                          std::pair{false_alarms.has_value(), "--false-alarms"},
-                                          std::pair{!frame.common.statistics.empty(), "--statistics"}})
-          if (given)
-            throw Error(ErrorKind::kUsage, std::string(name) + " changes nothing without --subjects FILE");
+        require_given(!place.empty() || !asked.base.empty(), "model inspect",
+                      "--patches DIR or --base MODEL");
+        asked.how.statistics = frame.common.statistics;
+        check_questions(asked);
       });
   return frame.run(arguments, [&](Console& console) {
     std::vector<std::string> warnings;
     const std::vector<NamedPatch> patches = find_patches(place, warnings);
     for (const std::string& warning : warnings) console.warn(warning);
-    std::vector<CandidateSubject> candidates;
-    if (!subjects_path.empty()) candidates = read_candidates(subjects_path);
-    if (!unedited_path.empty()) how.controls = read_candidates(unedited_path);
-    if (!std::filesystem::exists(frame.common.model)) throw io_error("read", frame.common.model, ENOENT);
+    read_questions(asked);
+    require_model_path(frame.common.model);
     std::optional<InspectBase> base;
-    if (!base_path.empty())
-      base = load_inspect_base(base_path, model_options(frame.common), patches, console.progress());
+    if (!asked.base.empty())
+      base = load_inspect_base(asked.base, model_options(frame.common), patches, console.progress());
     const Model model = frame.load(console);
-    InspectOutcome outcome =
-        inspect_checkpoint(model, base, patches, frame.common.token_budget, console.progress(),
-                           candidates.empty() ? InspectDirections::kLeaveOut : InspectDirections::kFind);
-    if (!candidates.empty()) {
-      const Model before = Model::load(base_path, model_options(frame.common), console.progress());
-      how.statistics = frame.common.statistics;
-      how.token_budget = frame.common.token_budget;
-      how.false_alarms = false_alarms.value_or(how.false_alarms);
-      outcome.subjects =
-          find_edited_subjects(before, model, outcome.weights, candidates, how, console.progress());
-      outcome.warnings.insert(outcome.warnings.end(), outcome.subjects->warnings.begin(),
-                              outcome.subjects->warnings.end());
-      if (false_alarms && outcome.subjects->controls == 0 && outcome.subjects->warnings.empty())
-        outcome.warnings.push_back(
-            "--false-alarms changes nothing here: one layer changed, where the fixed threshold counts; name "
-            "subjects that surely were not edited with --unedited FILE");
-    }
+    InspectOutcome outcome = inspect_checkpoint(
+        model, base, patches, frame.common.token_budget, console.progress(),
+        asked.candidates.empty() ? InspectDirections::kLeaveOut : InspectDirections::kFind);
+    asked.how.token_budget = frame.common.token_budget;
+    answer_questions(model, asked, model_options(frame.common), outcome, console.progress());
     for (const std::string& warning : outcome.warnings) console.warn(warning);
     return frame.show(console, full_report(outcome, {console.columns()}), to_json(outcome, model));
   });

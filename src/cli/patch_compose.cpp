@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analysis/statistics_place.h"
 #include "cli/command.h"
 #include "cli/command_frame.h"
 #include "console/interrupt.h"
@@ -44,7 +45,13 @@ Model load_beside_statistics(CommandFrame& frame, const ComposeArguments& asked,
   if (is_settled) console.open_log();
   Model model = frame.load(console);
   if (is_settled) return model;
-  const OtherFiles statistics{{}, {}, {default_statistics_folder(model, patch.prefix)}};
+  WantedStatistics wanted;
+  for (const WeightSolve& solve : patch.edit.solves)
+    wanted[solve.weight.block] = solve.statistics_fingerprint;
+  const OtherFiles statistics{
+      {},
+      {},
+      {default_statistics_folder(model, patch.prefix), find_statistics(model, patch.prefix, wanted).folder}};
   require_output_apart("--out", asked.out, statistics);
   console.keep_json_apart(statistics);
   console.open_log();

@@ -142,15 +142,17 @@ ConfigFields ConfigNode::fields(const std::vector<std::string>& known) const {
   return ConfigFields(std::move(all));
 }
 
-void require_known(const ConfigEntry& entry, const std::vector<std::string>& known) {
+void require_known(const ConfigEntry& entry, const std::vector<std::string>& known, KeyAdvice advice) {
   if (std::ranges::find(known, entry.name) != known.end()) return;
   if (entry.name == "<<") entry.key.fail("merge keys (<<) are not read; write the keys out");
-  entry.key.fail(fmt::format("unknown key {}{}", quote(entry.name), did_you_mean(entry.name, known)));
+  entry.key.fail(fmt::format("unknown key {}{}{}", quote(entry.name),
+                             advice != nullptr ? advice(entry.name) : "", did_you_mean(entry.name, known)));
 }
 
-std::size_t ConfigFields::check_keys(const std::vector<std::string>& known, ErrorList& errors) const {
+std::size_t ConfigFields::check_keys(const std::vector<std::string>& known, ErrorList& errors,
+                                     KeyAdvice advice) const {
   const std::size_t before = errors.size();
-  for (const ConfigEntry& entry : entries_) errors.collect([&] { require_known(entry, known); });
+  for (const ConfigEntry& entry : entries_) errors.collect([&] { require_known(entry, known, advice); });
   return errors.size() - before;
 }
 

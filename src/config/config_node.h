@@ -94,8 +94,12 @@ struct ConfigEntry {
   ConfigNode value;
 };
 
+// What stands behind an unknown key in the message; may be empty.
+using KeyAdvice = std::string (*)(const std::string& name);
+
 // Throws Error(kConfig), at the key, if the entry's name is none of `known`.
-void require_known(const ConfigEntry& entry, const std::vector<std::string>& known);
+void require_known(const ConfigEntry& entry, const std::vector<std::string>& known,
+                   KeyAdvice advice = nullptr);
 
 // The entries of one map.
 class ConfigFields {
@@ -105,7 +109,8 @@ class ConfigFields {
   // The value of `key`; std::nullopt if the map does not have it.
   std::optional<ConfigNode> find(std::string_view key) const;
   // Tells of every key that is none of `known`, and returns how many they are.
-  std::size_t check_keys(const std::vector<std::string>& known, ErrorList& errors) const;
+  std::size_t check_keys(const std::vector<std::string>& known, ErrorList& errors,
+                         KeyAdvice advice = nullptr) const;
 
  private:
   std::vector<ConfigEntry> entries_;

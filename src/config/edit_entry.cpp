@@ -71,7 +71,9 @@ class YamlMap : public EditMap {
   YamlMap(ConfigNode node, const std::vector<std::string>& keys)
       : node_(std::move(node)), fields_(node_.fields(keys)) {}
 
-  std::size_t check_keys(ErrorList& errors) const override { return fields_.check_keys(edit_keys(), errors); }
+  std::size_t check_keys(ErrorList& errors) const override {
+    return fields_.check_keys(edit_keys(), errors, advice_on_key);
+  }
 
   std::unique_ptr<EditValue> find(const std::string& key) const override {
     const auto found = fields_.find(key);
@@ -150,13 +152,16 @@ std::string read_word(const ConfigNode& node) {
 EditEntry read_edit_entry(const ConfigNode& node, int number, ErrorList& errors) {
   const YamlMap map(node);
   const auto refuse = [at = map.place()](const std::string& message) { at.fail(message); };
-  return {read_request(map, number, errors), refuse, node.line()};
+  const std::size_t before = errors.size();
+  EditRequest request = read_request(map, number, errors);
+  return {std::move(request), refuse, node.line(), errors.size() == before};
 }
 
 void check_edit_conflicts(const std::vector<EditEntry>& entries, ErrorList& errors) {
   std::unordered_map<std::string_view, const EditEntry*> by_id;
   Wordings wordings;
   for (const EditEntry& entry : entries) {
+    if (!entry.is_sound) continue;
     errors.collect([&] {
       const auto [earlier, added] = by_id.emplace(entry.request.id, &entry);
       if (!added)

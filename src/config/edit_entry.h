@@ -19,7 +19,8 @@ struct EditEntry {
   // Throws Error(kConfig) with the place of the entry's id in front, or that of the entry when the id is the
   // default one.
   std::function<void(const std::string& message)> refuse;
-  int line = 0;  // in the file, from 1
+  int line = 0;          // in the file, from 1
+  bool is_sound = true;  // nothing in it was wrong: it can be compared with others
 };
 
 // `number` counts the entries from 1 and gives the default id, edit-<number>. Mistakes in its values are
@@ -28,7 +29,7 @@ EditEntry read_edit_entry(const ConfigNode& node, int number, ErrorList& errors)
 
 // Tells when two entries share an id, say the same thing twice, or want different answers to the same words,
 // be they prompt or paraphrase; the message names both ids and lines. Each entry is looked up once, whatever
-// the others say.
+// the others say. Entries that are not sound are passed over.
 void check_edit_conflicts(const std::vector<EditEntry>& entries, ErrorList& errors);
 
 }  // namespace emend

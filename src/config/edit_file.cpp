@@ -85,9 +85,9 @@ std::vector<EditEntry> read_edits(const ConfigNode& node, ErrorList& errors) {
   return entries;
 }
 
-// Throws all `errors` of the file, with those that the entries make together if each of them is sound.
+// Throws all `errors` of the file, with those that its sound entries make together.
 std::vector<EditRequest> checked_requests(std::vector<EditEntry> entries, ErrorList& errors) {
-  if (errors.size() == 0) check_edit_conflicts(entries, errors);
+  check_edit_conflicts(entries, errors);
   errors.throw_if_any();
   std::vector<EditRequest> requests;
   requests.reserve(entries.size());
@@ -123,8 +123,14 @@ EditFile parse_edit_file(const std::string& text, const std::string& name,
   EditFile file;
   file.path = name;
   file.text = text;
-  read("model", [&](const ConfigNode& value) { file.model = read_path(value, folder); });
-  read("method", [&](const ConfigNode& value) { file.method = read_word(value); });
+  read("model", [&](const ConfigNode& value) {
+    file.model = read_path(value, folder);
+    file.model_where = value.where() + ": model";
+  });
+  read("method", [&](const ConfigNode& value) {
+    file.method = read_word(value);
+    file.method_where = value.where() + ": method";
+  });
   read("layer", [&](const ConfigNode& value) { file.layer = read_layer_choice(value); });
   read("bos", [&](const ConfigNode& value) { file.bos = read_word(value); });
   read("form", [&](const ConfigNode& value) { file.form = read_form(value); });

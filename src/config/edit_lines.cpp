@@ -38,8 +38,8 @@ const std::vector<std::string>& line_keys() {
 
 void require_known(const JsonView& json, const std::string& name, const std::vector<std::string>& known) {
   if (std::ranges::find(known, name) == known.end())
-    fail(json.source(), fmt::format("{}unknown key {}{}", json.path().empty() ? "" : json.path() + ": ",
-                                    quote(name), did_you_mean(name, known)));
+    fail(json.source(), fmt::format("{}unknown key {}{}{}", json.path().empty() ? "" : json.path() + ": ",
+                                    quote(name), advice_on_key(name), did_you_mean(name, known)));
 }
 
 std::optional<int> occurrence_of(const JsonView& json) {
@@ -128,7 +128,9 @@ std::unique_ptr<EditMap> JsonValue::members(const std::vector<std::string>& keys
 EditEntry entry_of(const JsonView& json, int number, int line, ErrorList& errors) {
   if (!json.is_object()) json.refuse("an object, one edit a line");
   const auto refuse = [where = json.source()](const std::string& message) { fail(where, message); };
-  return {read_request(JsonMap(json), number, errors), refuse, line};
+  const std::size_t before = errors.size();
+  EditRequest request = read_request(JsonMap(json), number, errors);
+  return {std::move(request), refuse, line, errors.size() == before};
 }
 
 // The parser counts the lines of what it is given: for a broken line those above stand in as empty ones.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/strings.h"
@@ -100,6 +101,23 @@ constexpr EditKey kEditKeys[] = {
 };
 
 }  // namespace
+
+std::string advice_on_key(const std::string& name) {
+  static const std::vector<std::string> of_records = {"target_new",
+                                                      "target_true",
+                                                      "ground_truth",
+                                                      "rephrase_prompt",
+                                                      "rephrase",
+                                                      "requested_rewrite",
+                                                      "paraphrase_prompts",
+                                                      "neighborhood_prompts",
+                                                      "locality_prompt",
+                                                      "locality_ground_truth",
+                                                      "alt",
+                                                      "src"};
+  if (std::ranges::find(of_records, name) == of_records.end()) return "";
+  return " of a benchmark's records, which can be converted into an edit file";
+}
 
 const std::vector<std::string>& edit_keys() {
   static const std::vector<std::string> names = [] {

@@ -46,6 +46,10 @@ class EditMap {
   virtual std::size_t place_subject(const EditRequest& request) const = 0;
 };
 
+// What a message says behind a key that no edit has if records of benchmarks, which other editors are given,
+// have it. Else empty.
+std::string advice_on_key(const std::string& name);
+
 // The keys of an edit, in the order in which they are read, those of a neighbour, and those of another
 // subject.
 const std::vector<std::string>& edit_keys();

@@ -76,7 +76,10 @@ MethodFile read_method_file(const std::filesystem::path& file) {
   MethodFile method;
   method.label = file.stem().string();
   if (const auto value = fields.find("label")) method.label = read_word(*value);
-  if (const auto value = fields.find("method")) method.method = read_word(*value);
+  if (const auto value = fields.find("method")) {
+    method.method = read_word(*value);
+    method.method_where = value->where() + ": method";
+  }
   if (const auto value = fields.find("layer")) method.layer = read_layer_choice(*value);
   if (const auto value = fields.find("statistics")) method.statistics = read_path(*value, file.parent_path());
   if (const auto value = fields.find("options")) method.options = read_option_texts(*value);

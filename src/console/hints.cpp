@@ -49,6 +49,7 @@ const std::vector<Hint>& hints() {
       {"a collection of statistics", "emend stats"},
       {"collecting them together", "emend stats"},
       {"locating a file of facts", "emend locate"},
+      {"converted into an edit file", "emend convert facts"},
       {"a benchmark's data sets", "emend eval"},
       {"check the model's weights", "emend model check"},
       {"a check of the model", "emend model check"},

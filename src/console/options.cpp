@@ -206,12 +206,13 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
 
 const std::vector<std::string>& options_in_messages() {
   static const std::vector<std::string> names = split_at(
-      "against answer answer-tokens background beyond block bos budget-drift cells check clusters "
-      "coalitions curve device draws drift-tokens dtype examples facts false-alarms fast force forms "
+      "against answer answer-tokens background base beyond block bos budget-drift cells check clusters "
+      "coalitions curve device draws drift-tokens dtype edited-score examples facts false-alarms fast force "
+      "forms "
       "forms-file generations idf index join keep-decision keep-going keep-sums knockout-window known "
       "layers least lens limit longest max-new members memory method mode most mutations natural on "
       "other-subjects out pairs paraphrase patterns plus prompt random resume sampled samples shard "
-      "share shared sharpest sizes sparsity statistics steps subject subject-occurrence sweeps "
+      "share shared sharpest sizes sparsity statistics steps subject subject-occurrence subjects sweeps "
       "temperature text-field threshold token token-budget tokens top topics trial trial-data "
       "trial-dataset trial-layers triggers trust-model-name undo unedited unit until url window",
       ' ');

@@ -8,6 +8,7 @@
 #include "io/gguf_header.h"
 #include "io/gguf_split.h"
 #include "io/mapped_checkpoint.h"
+#include "io/model_path.h"
 #include "io/safetensors_header.h"
 
 namespace emend {
@@ -33,6 +34,17 @@ std::string likely_cause(std::string_view begin) {
 }
 
 }  // namespace
+
+void require_model_path(const std::filesystem::path& path, const std::string& where) {
+  std::error_code failed;
+  if (path.empty() || std::filesystem::exists(path, failed) || failed) return;
+  const std::string whole =
+      path.is_relative() ? fmt::format(" ({})", std::filesystem::absolute(path).string()) : "";
+  throw Error(ErrorKind::kIo,
+              fmt::format("{}cannot read {}: no such file or folder{}; a model is a path on this machine, "
+                          "nothing is downloaded",
+                          where.empty() ? "" : where + ": ", path.string(), whole));
+}
 
 std::unique_ptr<TensorFile> open_gguf(const std::filesystem::path& file) {
   auto mappings = std::make_shared<Mappings>();
@@ -70,11 +82,7 @@ std::unique_ptr<TensorFile> open_safetensors(const std::filesystem::path& file) 
 std::unique_ptr<TensorFile> open_checkpoint(const std::filesystem::path& path) {
   std::error_code failed;
   if (std::filesystem::is_directory(path, failed)) return open_safetensors_folder(path);
-  if (path.is_relative() && !path.empty() && !std::filesystem::exists(path, failed))
-    throw Error(
-        ErrorKind::kIo,
-        fmt::format("cannot read {}: no such file or folder ({}; models are read from local files only)",
-                    path.string(), std::filesystem::absolute(path).string()));
+  require_model_path(path);
   const MappedFile file(path);
   const std::string_view begin = first_bytes(file, 64);
   if (begin.starts_with("GGUF")) return open_gguf(path);

@@ -79,12 +79,14 @@ void require_ending(const fs::path& output, OutputForm form) {
   constexpr std::array kKnown = {".gguf", ".safetensors", ".bin", ".pt", ".pth", ".npz"};
   const auto place = static_cast<std::size_t>(form);
   const fs::path name = output.has_filename() ? output.filename() : output.parent_path().filename();
-  const std::string ending = name.extension().string();
+  std::string ending = name.extension().string();
+  std::ranges::transform(ending, ending.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
   if (ending == kOwn.at(place) || std::find(kKnown.begin(), kKnown.end(), ending) == kKnown.end()) return;
   throw Error(ErrorKind::kUsage,
               fmt::format("cannot write {}: what is written here is {}, and the name ends in "
                           "{}; give it another name",
-                          output.string(), kForms.at(place), ending));
+                          output.string(), kForms.at(place), name.extension().string()));
 }
 
 }  // namespace emend

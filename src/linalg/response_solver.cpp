@@ -113,6 +113,11 @@ at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::
   return for_columns(y, [&](const at::Tensor& Y) { return solve_by_keys(metric, K, Y, 0, slack); });
 }
 
+at::Tensor shares_of_text(const KeyMetric& metric, const at::Tensor& A) {
+  if (!metric.moment().defined()) return {};
+  return (A * ridged_product(metric.moment(), 0, A)).sum(0).clamp_min(0).sqrt();
+}
+
 at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K) {
   at::Tensor gram = at::matmul(K.t(), metric.solve(K));
   const at::Tensor scale = gram.diagonal().rsqrt().unsqueeze(1);

@@ -75,6 +75,10 @@ class KeyMetric {
 at::Tensor key_response(const KeyMetric& metric, const at::Tensor& K, const at::Tensor& y,
                         const at::Tensor& slack = {});
 
+// sqrt(a^T C a) of each column a of A [F, q], C without its ridge: the root mean square of the share a^T k
+// that keys of the text of C receive. [q] float64; undefined for the identity, which knows of no text.
+at::Tensor shares_of_text(const KeyMetric& metric, const at::Tensor& A);
+
 // Cosines of the columns of K under C^-1: [n, n], unit diagonal.
 at::Tensor key_cosines(const KeyMetric& metric, const at::Tensor& K);
 

@@ -35,6 +35,17 @@ double trace_of(const at::Tensor& C) {
   return std::accumulate(first, first + diagonal.numel(), 0.0);
 }
 
+at::Tensor ridged_product(const at::Tensor& C, double ridge, const at::Tensor& Q) {
+  if (is_diagonal(C)) return (C.to(at::kDouble) + ridge).unsqueeze(1) * Q;
+  constexpr std::int64_t kRows = 1024;
+  at::Tensor CQ = ridge * Q;
+  for (std::int64_t begin = 0; begin < C.size(0); begin += kRows) {
+    const std::int64_t rows = std::min(kRows, C.size(0) - begin);
+    CQ.narrow(0, begin, rows).add_(at::matmul(C.narrow(0, begin, rows).to(at::kDouble), Q));
+  }
+  return CQ;
+}
+
 SpdFactor::SpdFactor(const at::Tensor& C, double relative_ridge, const at::Device& device,
                      const std::string& what) {
   if (!is_finite(C)) throw Error(ErrorKind::kNumeric, what + " holds NaN or infinite values");

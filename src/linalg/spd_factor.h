@@ -31,6 +31,9 @@ inline bool is_diagonal(const at::Tensor& C) {
   return C.dim() == 1;
 }
 double trace_of(const at::Tensor& C);
+// (C + ridge I) Q in float64 for Q [n, q]. C may lie in its file as float32 and is widened a few rows at a
+// time.
+at::Tensor ridged_product(const at::Tensor& C, double ridge, const at::Tensor& Q);
 
 // C + ridge I = L L^T in float64. Immutable after construction.
 class SpdFactor {

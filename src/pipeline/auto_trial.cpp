@@ -23,19 +23,9 @@
 namespace emend {
 namespace {
 
-constexpr int kBelow = 2, kAbove = 1;      // of the depth default
 constexpr std::size_t kTrialFacts = 2;     // at most; of one fact more layers are tried
 constexpr std::size_t kOtherSubjects = 8;  // that bleed is measured at, of each fact
 constexpr double kLeastSuccess = 0.5, kMostBleed = 0.5;
-
-// Those around the depth default, ascending.
-std::vector<int> candidates(const ModelConfig& config) {
-  const int depth = default_layer(config);
-  std::vector<int> layers;
-  for (int layer = std::max(0, depth - kBelow); layer <= std::min(config.layers - 1, depth + kAbove); ++layer)
-    layers.push_back(layer);
-  return layers;
-}
 
 // The nearest to the depth default first; ties: the lower layer.
 void nearest_first(std::vector<int>& layers, int depth) {
@@ -153,7 +143,7 @@ TrialPlan plan_trial(const AutoTrial& trial) {
     plan.why_not = "a limit of memory is given, and trial edits are not planned within it";
     return plan;
   }
-  std::vector<int> layers = candidates(config);
+  std::vector<int> layers = layers_near_depth(config);
   if (trial.editor.needs_statistics()) {
     const std::vector<int> present = layers_at_hand(trial, layers);
     if (present.size() == 1) {

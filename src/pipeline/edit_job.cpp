@@ -10,6 +10,7 @@
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
+#include "analysis/statistics_place.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
@@ -81,6 +82,19 @@ void require_its_layers(const EditJob& job, const std::filesystem::path& file) {
       refuse_to_solve_again(file, solve, "it is not among the layers of this edit");
 }
 
+// Without a folder in the file: the one that holds the layers, those of the patch below with its
+// fingerprints. Returns what is to be noted, if anything.
+std::string find_statistics_of_layers(EditJob& job) {
+  if (!job.file->statistics.empty() || !job.editor->needs_statistics()) return "";
+  WantedStatistics wanted = wanted_statistics(job.context.layers);
+  if (job.below)
+    for (const WeightSolve& solve : job.below->edit.solves)
+      wanted[solve.weight.block] = solve.statistics_fingerprint;
+  StatisticsPlace place = find_statistics(*job.model, job.context.prefix, wanted);
+  job.statistics = std::move(place.folder);
+  return std::move(place.note);
+}
+
 // The layers of a file that names none.
 void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
   AutoLayerOptions options{is_by_depth(job.file->layer), {}, trial == TrialEdits::kAllowed};
@@ -115,6 +129,12 @@ void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
 
 }  // namespace
 
+std::unique_ptr<Editor> editor_of(const EditFile& file, const EditorTable& table) {
+  const std::string where = file.method_where.empty() ? file.path.string() + ": method" : file.method_where;
+  require_method(where, file.method, table, ErrorKind::kConfig);
+  return make_editor(file.method, file.options, table);
+}
+
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, TrialEdits trial, Progress& progress) {
   if (options.token_budget < 1)
@@ -134,10 +154,12 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
   if (!options.on.empty()) {
     job.below = patch_below(job, options.on);
     job.context.earlier = &job.below->edit;
+    find_statistics_of_layers(job);
     require_same_statistics(job, options.on);
   }
   job.context.memory_bytes = options.memory_bytes;
   if (file.layer.layers.empty()) find_layers(job, trial, progress);
+  if (const std::string note = find_statistics_of_layers(job); !note.empty()) progress.note(note);
   if (job.below) require_its_layers(job, options.on);
   EditorCache of_folder(job.statistics);  // its contexts are those of the unedited model
   job.cache = std::make_shared<EditorCache>(job.below ? EditorCache::with_factors_of(of_folder)

@@ -51,6 +51,10 @@ enum class TrialEdits { kNone, kAllowed };
 EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
                  const EditRunOptions& options, TrialEdits trial, Progress& progress);
 
+// The method that the file names. Throws Error(kConfig) with its place in the file if there is none of this
+// name, and what the method throws for its options.
+std::unique_ptr<Editor> editor_of(const EditFile& file, const EditorTable& table = known_editors());
+
 // What the base says to the requests of the file: that of the job, or measured now.
 MeasuredBase base_of(const EditJob& job, Progress& progress);
 

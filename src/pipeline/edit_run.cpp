@@ -12,6 +12,7 @@
 #include "analysis/layer_choice.h"
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_place.h"
 #include "base/stage_clock.h"
 #include "base/strings.h"
 #include "emend/bleed.h"
@@ -288,7 +289,7 @@ EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& 
   EditOutcome outcome;
   {
     const Stopwatch watch(total);
-    const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
+    const std::unique_ptr<Editor> editor = editor_of(file, table_of(options));
     protection_of(file, *editor);  // throws for a method that cannot protect
     require_teaches_end(*editor, file.end, file.path.string());
     if (options.budget) require_budget(*options.budget, *editor);
@@ -333,7 +334,7 @@ std::filesystem::path run_file_of(const std::filesystem::path& patch) {
 
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress) {
-  const std::unique_ptr<Editor> editor = make_editor(file.method, file.options, table_of(options));
+  const std::unique_ptr<Editor> editor = editor_of(file, table_of(options));
   require_teaches_end(*editor, file.end, file.path.string());
   EditJob job = make_job(model, *editor, file, options, TrialEdits::kNone, progress);
   job.context.cache = nullptr;  // it would keep factors on disk, and a plan writes nothing
@@ -383,7 +384,10 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
 
 std::filesystem::path statistics_folder(const Model& model, const EditFile& file) {
   if (!file.statistics.empty()) return file.statistics;
-  return default_statistics_folder(model, row_prefix(model.tokenizer(), file.bos, file.form));
+  const TokenIds prefix = row_prefix(model.tokenizer(), file.bos, file.form);
+  return file.layer.layers.empty()
+             ? find_decided_statistics(model, prefix)
+             : find_statistics(model, prefix, wanted_statistics(file.layer.layers)).folder;
 }
 
 std::vector<std::string> failed_ids(const Edit& edit) {

@@ -14,6 +14,7 @@
 #include "analysis/moments_in_file.h"
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
+#include "analysis/statistics_place.h"
 #include "base/files.h"
 #include "base/strings.h"
 #include "emend/edited_subjects.h"
@@ -92,19 +93,6 @@ CandidateKeys keys_of(const Model& model, const std::vector<CandidateSubject>& c
   progress.end();
   for (auto& [layer, keys] : parts) found.keys[layer] = at::cat(keys, 0);
   return found;
-}
-
-// C Q with the ridge, for Q [F, n]: C + ridge I stands for C everywhere. C may lie in its file as float32 and
-// is widened a few rows at a time.
-at::Tensor ridged_product(const at::Tensor& C, double ridge, const at::Tensor& Q) {
-  if (is_diagonal(C)) return (C.to(at::kDouble) + ridge).unsqueeze(1) * Q;
-  constexpr std::int64_t kRows = 1024;
-  at::Tensor CQ = ridge * Q;
-  for (std::int64_t begin = 0; begin < C.size(0); begin += kRows) {
-    const std::int64_t rows = std::min(kRows, C.size(0) - begin);
-    CQ.narrow(0, begin, rows).add_(at::matmul(C.narrow(0, begin, rows).to(at::kDouble), Q));
-  }
-  return CQ;
 }
 
 // s(k) of each row of K [n, F]; `inner` is Q^T C Q.
@@ -301,8 +289,12 @@ EditedSubjects find_edited_subjects(const Model& base, const Model& edited, cons
     outcome.expected += static_cast<double>(Q.size(1)) / static_cast<double>(Q.size(0) * directions.size());
   }
   const TokenIds prefix = row_prefix(base.tokenizer(), "auto", PromptForm::kRaw);
-  outcome.statistics =
-      options.statistics.empty() ? default_statistics_folder(base, prefix) : options.statistics;
+  outcome.statistics = options.statistics;
+  if (options.statistics.empty()) {
+    StatisticsPlace place = find_statistics(base, prefix, wanted_statistics(outcome.layers));
+    if (!place.note.empty()) progress.note(place.note);
+    outcome.statistics = std::move(place.folder);
+  }
   const Statistics moments = statistics_of(base, prefix, outcome);
   std::vector<CandidateSubject> asked = candidates;
   const std::vector<CandidateSubject> controls =

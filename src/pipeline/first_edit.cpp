@@ -175,7 +175,8 @@ std::string first_edit_text(const FirstEdit& first, const std::vector<std::strin
 
 void require_new_edit_file(const fs::path& file) {
   if (file.extension() != ".yaml" && file.extension() != ".yml")
-    throw Error(ErrorKind::kUsage, "the option out must end in .yaml, found " + file.string());
+    throw Error(ErrorKind::kUsage,
+                "cannot write " + file.string() + ": the name of an edit file ends in .yaml");
   if (fs::exists(file)) throw Error(ErrorKind::kIo, "cannot write " + file.string() + ": it exists already");
 }
 

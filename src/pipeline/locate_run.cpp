@@ -9,6 +9,7 @@
 #include "analysis/causal_trace/fact_steps.h"
 #include "analysis/layer_choice.h"
 #include "analysis/prompt_rows.h"
+#include "analysis/statistics_place.h"
 #include "base/files.h"
 #include "base/layer_number.h"
 #include "base/temporary_folder.h"
@@ -187,8 +188,11 @@ class Trial {
     StatisticsOptions collecting;
     collecting.seed = options_.trace.seed;
     collecting.token_budget = options_.trace.token_budget;
-    return StatisticsStore(model_, options_.trace.prefix, options_.statistics)
-        .layers(layers_, collecting, progress);
+    StatisticsPlace place{options_.statistics, ""};
+    if (place.folder.empty())
+      place = find_statistics(model_, options_.trace.prefix, wanted_statistics(layers_));
+    if (!place.note.empty()) progress.note(place.note);
+    return StatisticsStore(model_, options_.trace.prefix, place.folder).layers(layers_, collecting, progress);
   }
 
   Model& model_;

@@ -41,7 +41,8 @@ ComposeOutcome drop_edit(Model& model, const NamedPatch& patch, const std::strin
   require_base(patch.patch, model, patch.name);
   const std::vector<int> layers = layers_to_solve(patch.patch, id);
   ComposeOutcome outcome;
-  outcome.patch = drop_fact(patch.patch, id, moments_to_solve(model, {patch}, layers, options.statistics));
+  outcome.patch =
+      drop_fact(patch.patch, id, moments_to_solve(model, {patch}, layers, options.statistics, progress));
   measure(model, outcome, options.token_budget, progress);
   return outcome;
 }
@@ -62,7 +63,8 @@ ComposeOutcome merge_edits(Model& model, const std::vector<NamedPatch>& patches,
       outcome.warnings.push_back(fmt::format(
           "{} and {} have keys of cosine {} at layer {}: the joint update is large", quote(conflict.first_id),
           quote(conflict.second_id), number_text(conflict.cosine), conflict.layer));
-  const LayerMoments moments = moments_to_solve(model, patches, layers_to_solve(plain), options.statistics);
+  const LayerMoments moments =
+      moments_to_solve(model, patches, layers_to_solve(plain), options.statistics, progress);
   outcome.patch = merge_patches(plain, names, moments);
   measure(model, outcome, options.token_budget, progress);
   return outcome;

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "analysis/statistics_place.h"
 #include "emend/error.h"
 #include "emend/statistics.h"
 
@@ -53,9 +54,15 @@ std::string remark_on_names(const std::vector<NamedPatch>& patches, int layer) {
 }  // namespace
 
 LayerMoments moments_to_solve(const Model& model, const std::vector<NamedPatch>& patches,
-                              const std::vector<int>& layers, const fs::path& given) {
-  const fs::path folder =
-      given.empty() ? default_statistics_folder(model, patches.front().patch.prefix) : given;
+                              const std::vector<int>& layers, const fs::path& given, Progress& progress) {
+  StatisticsPlace place{given, ""};
+  if (given.empty()) {
+    WantedStatistics of_patches;
+    for (const int layer : layers) of_patches[layer] = made_with(patches, layer);
+    place = find_statistics(model, patches.front().patch.prefix, of_patches);
+  }
+  if (!place.note.empty()) progress.note(place.note);
+  const fs::path& folder = place.folder;
   const auto require = [&](int layer, const Statistics& statistics) {
     if (statistics.layers.empty())
       throw Error(ErrorKind::kIo, fmt::format("no statistics of layer {} in {}: the other edits are solved "

@@ -178,9 +178,9 @@ StatisticsSummary merge_into(const std::vector<fs::path>& folders, const fs::pat
 namespace {
 
 Statistics import_files(const std::vector<fs::path>& files, const Model& model,
-                        const std::vector<std::int64_t>& prefix) {
+                        const std::vector<std::int64_t>& prefix, Progress& progress) {
   const auto imatrix = std::find_if(files.begin(), files.end(), may_be_imatrix);
-  if (imatrix == files.end()) return import_mom2(files, model, prefix);
+  if (imatrix == files.end()) return import_mom2(files, model, prefix, progress);
   if (files.size() > 1)
     throw Error(
         ErrorKind::kConfig,
@@ -209,8 +209,10 @@ void require_trusted_origin(const fs::path& file, const fs::path& model, bool tr
 }
 
 StatisticsSummary import_into(const std::vector<fs::path>& files, const Model& model,
-                              const std::vector<std::int64_t>& prefix, const fs::path& out) {
-  const Statistics statistics = import_files(files, model, prefix);
+                              const std::vector<std::int64_t>& prefix, const fs::path& out,
+                              Progress& progress) {
+  const Statistics statistics = import_files(files, model, prefix, progress);
+  progress.poll();
   save_statistics(statistics, model, prefix, out);
   StatisticsSummary summary;
   summary.written = out;

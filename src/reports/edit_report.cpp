@@ -334,14 +334,16 @@ std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
 ResultJson plan_json(const PlanOutcome& outcome, const Model& model) {
   ResultJson entries = ResultJson::array();
   for (const EditPlan::Entry& entry : outcome.plan.entries) {
-    entries.push_back({{"id", entry.id},
-                       {"layer", entry.layers.front()},
-                       {"target_tokens", entry.target_tokens},
-                       {"rows", entry.rows},
-                       {"merged_with", entry.merged_with},
-                       {"predicted_norm", entry.predicted_norm},
-                       {"largest_neighbour_alpha", entry.largest_neighbour_alpha},
-                       {"reach", to_string(reach_of(entry))}});
+    entries.push_back(
+        {{"id", entry.id},
+         {"layer", entry.layers.front()},
+         {"target_tokens", entry.target_tokens},
+         {"rows", entry.rows},
+         {"merged_with", entry.merged_with},
+         {"predicted_norm", entry.predicted_norm},
+         {"largest_neighbour_alpha", entry.largest_neighbour_alpha},
+         {"text_share", entry.text_share > 0 ? ResultJson(entry.text_share) : ResultJson(nullptr)},
+         {"reach", to_string(reach_of(entry))}});
     add_layers(entries.back(), entry.layers);
   }
   ResultJson present = ResultJson::array();

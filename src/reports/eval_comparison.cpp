@@ -1,7 +1,10 @@
 #include "reports/eval_comparison.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include "base/strings.h"
@@ -75,6 +78,12 @@ std::string curve_text(const Comparison& comparison, std::size_t columns) {
   return "\nAlong the sequence, over all records so far:\n" + table.text(columns);
 }
 
+// "rome (results/rome)"; a folder that stands for its label is not said twice.
+std::string run_text(const std::string& name, const std::filesystem::path& folder) {
+  if (folder.empty() || name == folder.string()) return one_line(name);
+  return one_line(fmt::format("{} ({})", name, folder.string()));
+}
+
 nlohmann::ordered_json metrics_json(const std::vector<ComparedMetric>& compared) {
   nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
   for (const auto& [metric, values] : compared)
@@ -89,9 +98,9 @@ nlohmann::ordered_json metrics_json(const std::vector<ComparedMetric>& compared)
 std::string comparison_report(const Comparison& comparison, std::size_t columns) {
   Table table(kHeads);
   for (const ComparedMetric& compared : comparison.metrics) table.add_row(cells_of(compared));
-  std::string text = "A: ";
-  text += one_line(comparison.name_a) + "\nB: " + one_line(comparison.name_b) + "\n\n" + table.text(columns) +
-          "\n";
+  std::string text = "A: " + run_text(comparison.name_a, comparison.folder_a) +
+                     "\nB: " + run_text(comparison.name_b, comparison.folder_b) + "\n\n" +
+                     table.text(columns) + "\n";
   text += count_text(comparison.shared) + " records are in both. Paired bootstrap over records, " +
           count_text(comparison.bootstrap.draws) + " draws, seed " +
           std::to_string(comparison.bootstrap.seed) +
@@ -103,6 +112,8 @@ std::string comparison_report(const Comparison& comparison, std::size_t columns)
 nlohmann::ordered_json comparison_json(const Comparison& comparison) {
   nlohmann::ordered_json json = {{"a", comparison.name_a},
                                  {"b", comparison.name_b},
+                                 {"folder_a", comparison.folder_a.string()},
+                                 {"folder_b", comparison.folder_b.string()},
                                  {"shared", comparison.shared},
                                  {"only_a", comparison.only_a},
                                  {"only_b", comparison.only_b},

@@ -50,6 +50,9 @@ std::string neighbours_words(const EditPlan::Entry& entry) {
 
 std::string line_of(const EditPlan::Entry& entry, double median) {
   std::string line = entry.id + ": " + neighbours_words(entry);
+  if (entry.text_share > 0)
+    line +=
+        fmt::format("; ordinary text receives {} of it (root mean square)", percent_text(entry.text_share));
   if (!entry.merged_with.empty())
     line +=
         fmt::format("; it is one change with {}, whose key is the same", first_names(entry.merged_with, 3));

@@ -49,11 +49,24 @@ TEST_F(EditRefusals, OfTheFileItself) {
   expect_refusal(one_edit("prompt: The moon, subject: Sun, target: x"), "Sun");
   expect_refusal("layer: [0, 0]\n" + good(), "twice");
   expect_refusal("method: rone\n" + good(),
-                 "a.yaml: method: there is no method \"rone\"; did you mean \"rome\"?");
+                 "a.yaml:1:9: method: there is no method \"rone\"; did you mean \"rome\"?");
+  expect_refusal("method: MEMIT\n" + good(),
+                 "a.yaml:1:9: method: there is no method \"MEMIT\"; did you mean \"memit\"?");
+  expect_refusal(one_edit("prompt: The moon, subject: moon, target_new: x"),
+                 "(emend convert facts); did you mean \"target\"?");
   expect_refusal("options: {stesp: 3}\n" + good(), "stesp");
   const Finished missing = run_emend({"edit", folder_ / "missing.yaml"});
   EXPECT_EQ(missing.code, 3);
   EXPECT_THAT(missing.err, HasSubstr("missing.yaml"));
+}
+
+TEST_F(EditRefusals, OfAModelThatIsNotThere) {
+  const std::string edits = "edits: [{prompt: The moon is, subject: moon, target: x}]\n";
+  const std::string rule = "no such file or folder; a model is a path on this machine, nothing is downloaded";
+  expect_refusal("model: owner/name\n" + edits,
+                 "a.yaml:1:8: model: cannot read " + (folder_ / "owner/name: ") + rule);
+  expect_refusal("model: owner/name\n" + edits, "cannot read " + (folder_ / "other: ") + rule,
+                 {"--model", folder_ / "other"});
 }
 
 TEST_F(EditRefusals, OfAPageThatCannotBeWritten) {

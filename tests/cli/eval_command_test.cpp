@@ -141,7 +141,7 @@ TEST(Eval, RefusesBeforeAnyWork) {
       {{"--method", "mend"}, 2, "--method: there is no method \"mend\""},
       {{"--options", folder.write("mend.yaml", "method: mend\n")},
        3,
-       "mend.yaml: method: there is no method \"mend\""},
+       "mend.yaml:1:9: method: there is no method \"mend\""},
       {{"--options", folder / "none.yaml"}, 3, "none.yaml"},
       {{"--options", folder.write("bad.yaml", "method: rome\noptions: {stepz: 3}\n")},
        3,

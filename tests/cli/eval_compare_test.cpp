@@ -53,7 +53,7 @@ TEST(EvalCompare, ComparesTwoFolders) {
   const std::string b = write_run(folder, other, "b");
   const Outcome outcome = compare({a, b, "--seed", "3", "--draws", "50", "--json", folder / "c.json"});
   EXPECT_EQ(outcome.code, 0) << outcome.refusal;
-  EXPECT_THAT(outcome.out, HasSubstr("A: rome\nB: memit\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("A: rome (" + a + ")\nB: memit (" + b + ")\n"));
   EXPECT_THAT(outcome.out, HasSubstr("50 draws, seed 3"));
   EXPECT_THAT(outcome.err, HasSubstr("warning: the runs are of different models"));
   EXPECT_EQ(read_json_file(folder / "c.json")["shared"], 2);

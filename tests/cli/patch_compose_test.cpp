@@ -144,6 +144,17 @@ TEST_F(PatchCompose, DropTakesTheStatisticsOfTheFactsOwnLayer) {
   EXPECT_EQ(read_json(folder_ / "j")["edits"].size(), 2U);
 }
 
+// The statistics of an edit are looked for by what the patch says of them, whatever their folder is called.
+TEST_F(PatchCompose, DropFindsTheStatisticsOfThePatchUnderAnyName) {
+  fs::copy(world_model("gpt2"), folder_ / "m/model", fs::copy_options::recursive);
+  const std::string id = Edited::shared().ids[1];
+  fs::copy(made("stats"), folder_ / "m/stats/of_old", fs::copy_options::recursive);
+  const Finished dropped = run_emend(
+      {"patch", "drop", made("ab.safetensors"), id, "--model", folder_ / "m/model", "--out", folder_ / "q"});
+  ASSERT_EQ(dropped.code, 0) << dropped.err;
+  EXPECT_THAT(dropped.err, HasSubstr(folder_ / "m/stats/of_old"));
+}
+
 TEST_F(PatchCompose, DiffOfAPatchWithItselfIsEmpty) {
   const Finished diff =
       run_emend({"patch", "diff", made("ab.safetensors"), made("ab.safetensors"), "--json", folder_ / "d"});

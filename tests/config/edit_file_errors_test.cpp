@@ -50,8 +50,10 @@ TEST(EditFileErrors, UnknownKeys) {
   EXPECT_EQ(
       error_of("edits:\n  - &a {prompt: The sky is, subject: sky, target: green}\n  - <<: *a\n    id: b"),
       "x.yaml:3:5: edits[2]: merge keys (<<) are not read; write the keys out");
-  EXPECT_EQ(entry_error("{prompt: The sky is, subject: sky, target_new: green}"),
-            "x.yaml:2:40: edits[1]: unknown key \"target_new\"; did you mean \"target\"?");
+  EXPECT_EQ(
+      entry_error("{prompt: The sky is, subject: sky, target_new: green}"),
+      "x.yaml:2:40: edits[1]: unknown key \"target_new\" of a benchmark's records, which can be converted "
+      "into an edit file; did you mean \"target\"?");
   EXPECT_EQ(top_error("metod: rome"), "x.yaml:1:1: unknown key \"metod\"; did you mean \"method\"?");
   EXPECT_EQ(top_error("format: raw"), "x.yaml:1:1: unknown key \"format\"; did you mean \"form\"?");
   EXPECT_EQ(more_error("paraphrase: [x]"),
@@ -250,6 +252,23 @@ TEST(EditFileErrors, AllAreToldAtOnce) {
       "  x.yaml:5:86: edits[1].paraphrases[3]: expected a text, found a list\n"
       "  x.yaml:6:24: edits[2]: unknown key \"subjct\"; did you mean \"subject\"?\n"
       "  x.yaml:8:3: edits[4]: expected a map, found the text \"5\"");
+}
+
+// Edits that are sound themselves are compared, also beside one that is not.
+TEST(EditFileErrors, ConflictsAreToldBesideOtherMistakes) {
+  const std::string sky = "- {id: a, prompt: The sky is, subject: sky, target: green}\n";
+  const std::string wrong = "- {id: a, prompt: The sea is, subject: sun, target: red}\n";
+  EXPECT_EQ(error_of("edits:\n" + sky + wrong + sky),
+            "2 mistakes in x.yaml:\n"
+            "  x.yaml:3:40: edits[2].subject: the subject \"sun\" is not in the prompt \"The sea is\"\n"
+            "  x.yaml:4:8: edits[3].id: the id \"a\" is taken: edits in line 2 and line 4 both have it");
+  const std::string lines =
+      "{\"prompt\": \"The sky is\", \"subject\": \"sky\", \"target\": \"green\"}\n"
+      "{\"prompt\": \"The sky is\", \"subject\": \"sun\", \"target\": \"green\"}\n"
+      "{\"prompt\": \"The sky is\", \"subject\": \"sky\", \"target\": \"red\"}\n";
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { parse_edit_file(lines, "x.jsonl", ""); }),
+              testing::AllOf(testing::HasSubstr("2 mistakes in x.jsonl"), testing::HasSubstr("x.jsonl:2: "),
+                             testing::HasSubstr("want different answers to the prompt \"The sky is\"")));
 }
 
 TEST(EditFileErrors, OfManyTheFirstTwentyAreTold) {

@@ -350,6 +350,16 @@ TEST_P(Rome, PlanSaysWhatTheEditWillDo) {
         at::mv(keys.narrow(0, 1, keys.size(0) - 1), edit.changes[0].A[0]).abs().max().item<double>());
   }
   EXPECT_NEAR(plan.entries[0].largest_neighbour_alpha, largest, 1e-3);
+  // a^T C a of the edit that is made, from the statistics.
+  const at::Tensor a = edit.changes[0].A[0].to(at::kDouble),
+                   C = world_.statistics.layers.at(world_.layer()).C;
+  const double share = std::sqrt(at::dot(a, at::mv(C, a)).item<double>());
+  EXPECT_NEAR(plan.entries[0].text_share, share, 1e-3 * share);
+  EXPECT_EQ(EditWorld::editor({{"covariance", "false"}})
+                ->plan(world_.model, {requests_[0]}, world_.context)
+                .entries[0]
+                .text_share,
+            0);
 }
 
 }  // namespace

@@ -21,9 +21,9 @@ endfunction()
 
 run(_ ${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH}/first --strip)
 file(RENAME ${SCRATCH}/first ${prefix})
-file(READ ${SOURCE}/README.md readme)
+file(READ ${SOURCE}/docs/embedding.md embedding)
 file(READ ${SOURCE}/examples/embed/edit_fact.cpp example)
-expect("${readme}" "${example}")
+expect("${embedding}" "${example}")
 
 file(WRITE ${SCRATCH}/edits.yaml "statistics: ${SCRATCH}/stats\n")
 file(APPEND ${SCRATCH}/edits.yaml [=[

@@ -44,11 +44,12 @@ TEST(OpenCheckpoint, SaysWhatTheFileIsInstead) {
 
 TEST(OpenCheckpoint, MissingPathIsNamed) {
   const TempFolder folder;
-  EXPECT_THAT(error_of(ErrorKind::kIo, [&] { open_checkpoint(folder / "none"); }),
-              AllOf(HasSubstr("none"), HasSubstr("no such file or folder")));
+  EXPECT_THAT(
+      error_of(ErrorKind::kIo, [&] { open_checkpoint(folder / "none"); }),
+      AllOf(HasSubstr("none"), HasSubstr("no such file or folder; a model is a path on this machine")));
   EXPECT_THAT(error_of(ErrorKind::kIo, [] { open_checkpoint("nobody/no-model"); }),
               AllOf(HasSubstr("cannot read nobody/no-model: no such file or folder (/"),
-                    HasSubstr("models are read from local files only")));
+                    HasSubstr("); a model is a path on this machine, nothing is downloaded")));
 }
 
 }  // namespace

@@ -148,5 +148,26 @@ TEST(RequireOutputApart, NamesTheOption) {
   }
 }
 
+// Endings mean the same in capitals.
+TEST(RequireEnding, RefusesNamesOfOtherForms) {
+  const auto refused = [](const std::string& name, OutputForm form) {
+    try {
+      require_ending(name, form);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(
+      refused("out/X.GGUF", OutputForm::kSafetensors),
+      testing::AllOf(HasSubstr("what is written here is a safetensors file"), HasSubstr("ends in .GGUF")));
+  EXPECT_THAT(refused("x.Safetensors", OutputForm::kGguf), HasSubstr("ends in .Safetensors"));
+  EXPECT_THAT(refused("x.SAFETENSORS", OutputForm::kFolder), HasSubstr("what is written here is a folder"));
+  EXPECT_EQ(refused("x.SAFETENSORS", OutputForm::kSafetensors), "");
+  EXPECT_EQ(refused("x.GGUF", OutputForm::kGguf), "");
+  EXPECT_EQ(refused("x.Old", OutputForm::kGguf), "");
+}
+
 }  // namespace
 }  // namespace emend

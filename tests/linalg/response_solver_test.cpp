@@ -54,6 +54,21 @@ TEST_F(KeyResponse, IsTheQuietestOfAllThatDo) {
   }
 }
 
+// The mean over the keys themselves, whatever the ridge of the solves; a diagonal counts as diag(C).
+TEST_F(KeyResponse, SharesOfTextAreRootMeanSquaresOverItsKeys) {
+  const at::Tensor keys = normals(300, kSize, 1) * at::logspace(-2, 1, kSize, 10.0, at::kDouble);
+  const at::Tensor A = key_response(metric_, K_, at::eye(4, at::kDouble));
+  const KeyMetric ridged(std::make_shared<SpdFactor>(C_, 0.5, "C"), C_);
+  const KeyMetric stored(std::make_shared<SpdFactor>(C_, 0, "C"), C_.to(at::kFloat));
+  const at::Tensor expected = at::matmul(keys, A).square().mean(0).sqrt();
+  for (const auto& [metric, tolerance] : {std::pair{metric_, 1e-10}, {ridged, 1e-10}, {stored, 1e-5}})
+    EXPECT_TRUE(near(shares_of_text(metric, A) / expected, at::ones_like(expected), tolerance));
+  const KeyMetric diagonal(std::make_shared<SpdFactor>(C_.diagonal().clone(), 0, "C"), C_.diagonal().clone());
+  EXPECT_TRUE(
+      near(shares_of_text(diagonal, A), (A.square() * C_.diagonal().unsqueeze(1)).sum(0).sqrt(), 1e-10));
+  EXPECT_FALSE(shares_of_text(KeyMetric(), A).defined());
+}
+
 TEST_F(KeyResponse, SlackKeysAreMissedForAQuieterResponse) {
   const at::Tensor slack = at::tensor({0.0, 0.0, 0.1, 0.0}, at::kDouble);
   const at::Tensor exact = key_response(metric_, K_, y_), a = key_response(metric_, K_, y_, slack);

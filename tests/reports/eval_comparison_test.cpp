@@ -16,6 +16,9 @@ TEST(ComparisonReport, NamesRunsDifferencesAndRecords) {
   a.records.push_back(sample_record("r3", 0.9));
   const std::string text = comparison_report(compare_runs(a, b, {.draws = 100}), 0);
   EXPECT_THAT(text, HasSubstr("A: out/rome\nB: out/again\n"));
+  b.summary.label = "rome, four layers";
+  EXPECT_THAT(comparison_report(compare_runs(a, b, {.draws = 100}), 0),
+              HasSubstr("A: rome (out/rome)\nB: rome, four layers (out/again)\n"));
   EXPECT_THAT(text, HasSubstr("efficacy_success, %"));
   EXPECT_THAT(text, HasSubstr("2 records are in both"));
   EXPECT_THAT(text, HasSubstr("1 record is evaluated in A only: r3\n"));
@@ -27,6 +30,7 @@ TEST(ComparisonJson, HasEveryNumber) {
   EXPECT_EQ(json["metrics"]["fluency"]["p"], 1.0);
   EXPECT_EQ(json["metrics"]["fluency"]["n"], 2);
   EXPECT_EQ(json["draws"], 10);
+  EXPECT_EQ(json["folder_b"], "out/memit");
 }
 
 TEST(ComparisonReport, ComparesCurvesPointByPoint) {

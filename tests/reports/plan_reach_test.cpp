@@ -51,6 +51,15 @@ TEST(PlanReach, TellsWhatALargeNormAndASharedKeyMean) {
   EXPECT_THAT(reach_text(plan), Not(HasSubstr("times the usual"))) << "two edits have no usual size";
 }
 
+TEST(PlanReach, TellsWhatOrdinaryTextReceivesWhereThatIsKnown) {
+  EditPlan plan;
+  plan.entries = {entry("a", 0.1, 0.01), entry("b", 0.1, 0)};
+  EXPECT_THAT(reach_text(plan), Not(HasSubstr("ordinary text")));
+  plan.entries[0].text_share = 0.0123;
+  EXPECT_THAT(reach_text(plan),
+              HasSubstr("receives 1.0 % of the change; ordinary text receives 1.2 % of it"));
+}
+
 TEST(PlanReach, OfManyEditsIsShort) {
   EditPlan plan;
   for (int i = 0; i < 40; ++i) plan.entries.push_back(entry("e" + std::to_string(i), 1, 0.01 * (i + 1)));

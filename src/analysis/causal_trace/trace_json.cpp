@@ -104,11 +104,11 @@ FactTrace read_trace(const In& json) {
   return trace;
 }
 
+}  // namespace
+
 std::filesystem::path decision_file(const std::filesystem::path& folder) {
   return folder / "layer_decision.json";
 }
-
-}  // namespace
 
 Out trace_json(const FactTrace& trace) {
   Out json{{"id", trace.id},

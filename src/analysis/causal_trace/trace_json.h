@@ -20,4 +20,7 @@ nlohmann::ordered_json trial_json(const std::vector<TrialScore>& trial);
 nlohmann::ordered_json decision_json(const LayerDecision& decision);
 LayerDecision decision_from_json(const nlohmann::json& json, const std::string& source);
 
+// Where the decision is kept in a statistics folder.
+std::filesystem::path decision_file(const std::filesystem::path& folder);
+
 }  // namespace emend

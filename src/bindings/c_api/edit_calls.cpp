@@ -55,6 +55,7 @@ EditFile parse_edits(const std::string& yaml, const emend_edit_options& options)
   if (options.method != nullptr) {
     require_method("method", options.method);
     file.method = options.method;
+    file.method_where = "method";
   }
   if (options.protect != nullptr) file.protect = protect_named(options.protect);
   if (options.end != nullptr) file.end = end_named(options.end);

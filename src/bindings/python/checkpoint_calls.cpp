@@ -1,5 +1,4 @@
 // Checkpoints: what one is and what works with it, what became of one, and a write in place taken back.
-#include <fmt/format.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
@@ -13,12 +12,11 @@
 #include "bindings/python/report.h"
 #include "bindings/python/session.h"
 #include "bindings/python/token_budget.h"
-#include "emend/edited_subjects.h"
-#include "emend/error.h"
 #include "emend/model_check.h"
 #include "emend/model_summary.h"
 #include "emend/patch_run.h"
 #include "emend/write_back.h"
+#include "pipeline/subject_questions.h"
 #include "reports/check_report.h"
 
 namespace emend::python {
@@ -51,15 +49,8 @@ std::pair<bool, Report> check_checkpoint(nb::handle path, const nb::dict& given,
   return {true, std::move(report)};
 }
 
-// What is asked of a checkpoint besides its patches.
-struct InspectQuestions {
-  std::filesystem::path base, subjects, unedited;
-  std::optional<double> false_alarms;
-  EditedSubjectsOptions how;
-};
-
-InspectQuestions take_inspect_questions(Options& options, const Session& session) {
-  InspectQuestions asked;
+SubjectQuestions take_questions(Options& options, const Session& session) {
+  SubjectQuestions asked;
   options.take("base", asked.base);
   options.take("subjects", asked.subjects);
   options.take("unedited", asked.unedited);
@@ -68,50 +59,23 @@ InspectQuestions take_inspect_questions(Options& options, const Session& session
   options.take("statistics", asked.how.statistics);
   asked.how.token_budget = take_token_budget(options, session);
   options.require_all_taken();
-  if (!asked.subjects.empty() && asked.base.empty())
-    throw Error(ErrorKind::kUsage, "subjects: base is missing, from which the subjects' keys are read");
-  if (asked.subjects.empty() &&
-      (!asked.unedited.empty() || asked.how.threshold || asked.false_alarms || !asked.how.statistics.empty()))
-    throw Error(ErrorKind::kUsage,
-                "unedited, edited_score, false_alarms and statistics change nothing without subjects");
-  if (asked.how.threshold && (!asked.unedited.empty() || asked.false_alarms))
-    throw Error(ErrorKind::kUsage,
-                "edited_score sets the threshold, and so do unedited and false_alarms; leave one out");
-  const double score = asked.how.threshold.value_or(0);
-  if (!(score >= 0 && score <= 1))
-    throw Error(ErrorKind::kUsage, fmt::format("edited_score must be from 0 to 1, found {}", score));
-  const double share = asked.false_alarms.value_or(asked.how.false_alarms);
-  if (!(share >= 0.001 && share <= 0.5))
-    throw Error(ErrorKind::kUsage, fmt::format("false_alarms must be from 0.001 to 0.5, found {}", share));
-  asked.how.false_alarms = share;
+  check_questions(asked);
   return asked;
 }
 
 Warned inspect_model(Session& session, const Named& patches, const nb::dict& given, nb::object progress) {
   Options options(given);
-  InspectQuestions asked = take_inspect_questions(options, session);
+  SubjectQuestions asked = take_questions(options, session);
   PythonProgress watcher(std::move(progress));
   const BaseTurn turn(session);
-  std::vector<CandidateSubject> candidates;
-  if (!asked.subjects.empty()) candidates = read_candidates(asked.subjects);
-  if (!asked.unedited.empty()) asked.how.controls = read_candidates(asked.unedited);
+  read_questions(asked);
   const std::vector<NamedPatch> known = copies_of(patches);
   std::optional<InspectBase> base;
   if (!asked.base.empty()) base = load_inspect_base(asked.base, session.loading, known, watcher);
   InspectOutcome outcome =
       inspect_checkpoint(session.model, base, known, asked.how.token_budget, watcher,
-                         candidates.empty() ? InspectDirections::kLeaveOut : InspectDirections::kFind);
-  if (!candidates.empty()) {
-    const Model before = Model::load(asked.base, session.loading, watcher);
-    outcome.subjects =
-        find_edited_subjects(before, session.model, outcome.weights, candidates, asked.how, watcher);
-    outcome.warnings.insert(outcome.warnings.end(), outcome.subjects->warnings.begin(),
-                            outcome.subjects->warnings.end());
-    if (asked.false_alarms && outcome.subjects->controls == 0 && outcome.subjects->warnings.empty())
-      outcome.warnings.push_back(
-          "false_alarms changes nothing here: one layer changed, where the fixed threshold counts; name "
-          "subjects that surely were not edited with unedited");
-  }
+                         asked.candidates.empty() ? InspectDirections::kLeaveOut : InspectDirections::kFind);
+  answer_questions(session.model, asked, session.loading, outcome, watcher);
   return {report_of(outcome, session.model), outcome.warnings};
 }
 

@@ -32,7 +32,11 @@ EditFile take_edit_file(Options& options) {
   options.take("folder", folder);
   EditFile edits = file.empty() ? parse_edit_file(text, name, folder) : read_edit_file(file);
   const std::optional<LayerChoice> layer = take_layer(options);
-  options.take("method", edits.method);
+  if (std::string method; options.take("method", method), !method.empty()) {
+    require_method("method", method);
+    edits.method = method;
+    edits.method_where = "method";
+  }
   options.take("statistics", edits.statistics);
   options.take("bos", edits.bos);
   options.take("form", edits.form);
@@ -50,7 +54,6 @@ EditFile take_edit_file(Options& options) {
                                          did_you_mean(end, {"auto", "eos", "none"}));
     edits.end = *parsed;
   }
-  require_method("method", edits.method);
   if (layer) edits.layer = *layer;
   return edits;
 }

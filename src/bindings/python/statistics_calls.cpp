@@ -48,7 +48,7 @@ Report merge_statistics_folders(const nb::dict& given, nb::object progress) {
   return report_of(merge_into(folders, out, watcher));
 }
 
-Report import_statistics(Session& session, const nb::dict& given) {
+Report import_statistics(Session& session, const nb::dict& given, nb::object progress) {
   Options options(given);
   std::vector<std::filesystem::path> files;
   std::filesystem::path out;
@@ -62,9 +62,10 @@ Report import_statistics(Session& session, const nb::dict& given) {
   if (files.empty()) throw Error(ErrorKind::kUsage, "files: at least 1 must be given, found 0");
   require_trusted_origin(files.front(), session.model.path(), trusted);
   require_writable_folder(out);
+  PythonProgress watcher(std::move(progress));
   const BaseTurn turn(session);
   const StatisticsSummary summary =
-      import_into(files, session.model, resolve_bos(session.model.tokenizer(), bos), out);
+      import_into(files, session.model, resolve_bos(session.model.tokenizer(), bos), out, watcher);
   return {.json = to_json(summary, &session.model),
           .text = full_report(summary) + import_remark(summary) + "\n",
           .brief = brief_report(summary),
@@ -85,7 +86,7 @@ void bind_statistics_calls(nb::module_& module, ModelClass& model) {
   module.def("merge_statistics", merge_statistics_folders, nb::arg("options"), nb::arg("progress").none());
   module.def("export_imatrix", export_importance_matrix, nb::arg("folder"), nb::arg("out"));
   model.def("require_statistics", require_statistics, nb::arg("folder"), nb::arg("bos"))
-      .def("import_statistics", import_statistics, nb::arg("options"));
+      .def("import_statistics", import_statistics, nb::arg("options"), nb::arg("progress").none());
 }
 
 }  // namespace emend::python

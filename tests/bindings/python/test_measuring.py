@@ -132,12 +132,12 @@ def test_a_checkpoint_is_inspected_as_the_program_does(gpt2, program, tmp_path):
     assert [entry["edited"] for entry in found.subjects["scores"]] == [True, False]
     with pytest.raises(emend.UsageError, match="base is missing"):
         edited.inspect(subjects=tmp_path / "names.txt")
-    with pytest.raises(emend.UsageError, match="without subjects"):
+    with pytest.raises(emend.UsageError, match="without the option subjects"):
         edited.inspect(gpt2.path, false_alarms=0.1)
     with pytest.raises(emend.UsageError, match="leave one out"):
         edited.inspect(edited_score=0.4, false_alarms=0.1, **given)
     for name, value in (("edited_score", 1.5), ("false_alarms", 0.9)):
-        with pytest.raises(emend.UsageError, match=f"{name} must be from"):
+        with pytest.raises(emend.UsageError, match=f"{name.replace('_', '-')} must be from"):
             edited.inspect(**{name: value}, **given)
-    with pytest.warns(UserWarning, match="false_alarms changes nothing here"):
+    with pytest.warns(UserWarning, match="false-alarms changes nothing here"):
         edited.inspect(false_alarms=0.1, **given)

@@ -50,6 +50,7 @@ def import_moments(
     *,
     trust_model_name: bool = False,
     bos: str = "auto",
+    progress: Progress = None,
 ) -> StatisticsFolder:
     """Takes second moments of other programs into ``out``, as ``emend stats import`` does: archives of kmeng01/rome or memit
     (.npz, one a layer), or the diagonals of an importance matrix of llama.cpp.
@@ -58,7 +59,8 @@ def import_moments(
     Without it raises UsageError.
     """
     options = {"files": list(files), "out": out, "bos": bos, "trust_model_name": trust_model_name}
-    return StatisticsFolder._of(model._core.import_statistics(options))
+    with Watcher(progress) as watcher:
+        return StatisticsFolder._of(model._core.import_statistics(options, watcher))
 
 
 def export_imatrix(folder: PathLike, out: PathLike) -> ImportanceMatrix:
