@@ -41,9 +41,9 @@ constexpr double kRounding = 1e-12;
 
 // The target of one request behind a prompt about the subject of a protectable key.
 struct WatchedTarget {
-  std::size_t key;               // column of ProtectableKeys::K
-  std::optional<double> before;  // probability on the unedited model; std::nullopt: not asked yet
-  bool is_near = true;           // asked in the next round
+  std::size_t key;                    // column of ProtectableKeys::K
+  std::optional<double> before = {};  // probability on the unedited model; std::nullopt: not asked yet
+  bool is_near = true;                // asked in the next round
 };
 
 Overlay overlay(const RomePlan& plan, const at::Tensor& a, const at::Tensor& r) {
