@@ -28,11 +28,11 @@ struct RomeOptions {
   bool protect_sink = true;
   // |a^T k| at a protected key of another subject may be this much; 0: it gets nothing. Above 0 fewer keys
   // have to be held, with less norm and drift, and more bleed where the target is likely there
-  // (docs/bleed.md).
-  double protected_share = 0;
+  // (docs/bleed.md). 1: bounded by the rise alone.
+  double protected_share = 1;
   // Below 1: and no more than makes the target likelier there by this, as measured on the edited model
   // (protection_by_need.h).
-  double protected_rise = 1;
+  double protected_rise = 0.01;
   bool covariance = true;           // false: C = I, as some tools do; neighbours move more
   double relative_ridge = 1e-5;     // added to C, in units of trace(C) / F
   int contexts = kDefaultContexts;  // sampled texts of each length (4 and 9 tokens); 0: the bare row alone

@@ -167,7 +167,7 @@ class GroupProtection {
         if (y.const_data_ptr<double>()[own] != 0) told.cosine = std::max(told.cosine, keys.cosine(own, at));
       told.norm = keys.norm_with(at) / norm;
       if (told.cosine > input_.protection.largest_cosine || !std::isfinite(told.norm)) {
-        refuse(told, candidates[i].given);
+        leave_out(told, candidates[i].given);
         continue;
       }
       const auto same = [&](std::int64_t other) { return keys.cosine(other, at) > kOneAndTheSame; };
@@ -186,22 +186,31 @@ class GroupProtection {
       chosen_.gram = keys.gram_with(held);
       chosen_.y = y;
     }
+    if (!near_.empty()) chosen_.warnings.push_back(left_out_text());
     return std::move(chosen_);
   }
 
  private:
-  void refuse(const ProtectedKey& told, bool given) {
-    const std::string why = too_near(told, ids_);
+  // What nobody asked for is left out without a word.
+  void leave_out(const ProtectedKey& told, bool given) {
     if (given && input_.protection.strict)
-      throw Error(ErrorKind::kConfig,
-                  why + "; take it out of `bleed` and `neighbours`, or choose another layer");
-    chosen_.warnings.push_back(why + "; it is not protected");
+      throw Error(
+          ErrorKind::kConfig,
+          too_near(told, ids_) + "; take it out of `bleed` and `neighbours`, or choose another layer");
+    if (given || input_.protection.strict) near_.push_back(told);
+  }
+  std::string left_out_text() const {
+    std::vector<std::string> others;
+    for (std::size_t i = 1; i < near_.size(); ++i) others.push_back(quote(near_[i].subject, 60));
+    return too_near(near_.front(), ids_) + "; it is not protected" +
+           (others.empty() ? "" : ", nor is what is as near: " + join(others));
   }
 
   const ProtectionInput& input_;
   const KeyConstraint& own_;
   std::string ids_;
   ProtectableKeys chosen_;
+  std::vector<ProtectedKey> near_;  // left out, and told
 };
 
 const ProtectedTexts* texts_of(const ProtectionInput& input, std::size_t request) {
@@ -214,14 +223,19 @@ TokenIds own_ids(const CallRows& rows, const KeyGroup& group) {
   return {bare.ids.begin(), bare.ids.begin() + static_cast<std::ptrdiff_t>(bare.lookup) + 1};
 }
 
-void require_room(std::size_t wanted, const KeyConstraint& own, const std::string& ids) {
-  const std::int64_t F = own.K.size(0), count = own.K.size(1) + static_cast<std::int64_t>(wanted);
-  if (count < F) return;
-  throw Error(
-      ErrorKind::kConfig,
-      fmt::format("edit {}: {} protected keys and {} of the edit are more than the {} elements of a key "
-                  "can tell apart; protect fewer subjects",
-                  ids, wanted, own.K.size(1), F));
+// As many keys as elements, those of the edit among them, cannot be told apart. Takes the last candidates out
+// unless protection is strict.
+void make_room(std::vector<Candidate>& candidates, const KeyConstraint& own, bool strict,
+               const std::string& ids, std::vector<std::string>& warnings) {
+  const std::int64_t F = own.K.size(0), room = std::max<std::int64_t>(F - own.K.size(1) - 1, 0);
+  if (static_cast<std::int64_t>(candidates.size()) <= room) return;
+  const std::string why = fmt::format(
+      "edit {}: {} protected keys and {} of the edit are more than the {} elements of a key "
+      "can tell apart",
+      ids, candidates.size(), own.K.size(1), F);
+  if (strict) throw Error(ErrorKind::kConfig, why + "; protect fewer subjects");
+  warnings.push_back(fmt::format("{}; the first {} are protected", why, room));
+  candidates.resize(static_cast<std::size_t>(room));
 }
 
 }  // namespace
@@ -282,8 +296,11 @@ std::vector<ProtectableKeys> protectable_keys(const ProtectionInput& input,
       candidates.push_back({one.texts, one.given, std::move(key), response});
     }
     choose(candidates, input.protection);
-    require_room(candidates.size(), own[g], groups[g].ids(input.requests));
-    chosen.push_back(GroupProtection(input, own[g], groups[g].ids(input.requests)).choose(candidates));
+    const std::string ids = groups[g].ids(input.requests);
+    std::vector<std::string> warnings;
+    make_room(candidates, own[g], input.protection.strict, ids, warnings);
+    chosen.push_back(GroupProtection(input, own[g], ids).choose(candidates));
+    chosen.back().warnings.insert(chosen.back().warnings.begin(), warnings.begin(), warnings.end());
   }
   return chosen;
 }

@@ -51,9 +51,10 @@ struct ProtectionInput {
 // The keys of all texts that are given for the requests of each group, and of those candidates that the
 // group's own response (constraint `own[g]`, which holds the sink's key too) answers most. Left out are texts
 // with the key of one of these groups (`grouping` kShared: it is edited itself), and what lies within 1e-4 of
-// a cosine of 1 to a key that is there already. Throws Error(kConfig) with the numbers if a given key cannot
-// be told apart from the edit's own (Protection::strict; else a warning), or if there are more keys than
-// elements. One pass over the texts up to the layer's key, and about 4 F^2 operations a key.
+// a cosine of 1 to a key that is there already. With Protection::strict throws Error(kConfig) with the
+// numbers if a given key cannot be told apart from the edit's own, or if there are more keys than elements;
+// else what is given is left out with a warning, and what was found without one. One pass over the texts up
+// to the layer's key, and about 4 F^2 operations a key.
 std::vector<ProtectableKeys> protectable_keys(const ProtectionInput& input,
                                               const std::vector<KeyGroup>& groups,
                                               const std::vector<KeyConstraint>& own, Grouping grouping);

@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "analysis/prompt_rows.h"
+#include "base/strings.h"
 #include "editors/common/value_search.h"
 #include "editors/rome/protection_bounds.h"
 
@@ -27,19 +29,33 @@ constexpr double kNearEnough = 1.25;
 // A target that has risen by less than this share of what it may is not asked again.
 constexpr double kFarAway = 0.25;
 
-// A shortened residual is searched on only while the target is less likely than this.
+// A shortened residual is searched on only while the target is less likely than this. Where the target is
+// likelier, no other answer can be.
 constexpr double kLikelyEnough = 0.95;
+
+// Edits that are solved together are told of where a target rises by more than so many times what it may.
+constexpr double kFarTooMuch = 5;
+
+// Of eigenvalues of cosines: smaller ones are rounding.
+constexpr double kRounding = 1e-12;
 
 // The target of one request behind a prompt about the subject of a protectable key.
 struct WatchedTarget {
-  std::size_t key;               // column of ProtectableKeys::K
-  std::optional<double> before;  // probability on the unedited model; std::nullopt: not asked yet
-  bool is_near = true;           // asked in the next round
+  std::size_t key;                    // column of ProtectableKeys::K
+  std::optional<double> before = {};  // probability on the unedited model; std::nullopt: not asked yet
+  bool is_near = true;                // asked in the next round
 };
 
 Overlay overlay(const RomePlan& plan, const at::Tensor& a, const at::Tensor& r) {
   return {plan.layer(), a.to(r.device(), at::kFloat).unsqueeze(0), r.unsqueeze(1), {}};
 }
+
+// By how much a target has risen behind the prompt about another subject.
+struct Rise {
+  std::size_t request = 0;
+  std::string subject;
+  double rise = 0;
+};
 
 // What the edit of one group does at the subjects that can be protected from it.
 class WatchedSubjects {
@@ -52,28 +68,33 @@ class WatchedSubjects {
         request.prompts.push_back(
             prompt_ids(plan.model().tokenizer(), text.text->prompt, plan.rows().form()));
         request.targets.push_back({key});
+        request.names.push_back(text.text->name);
       }
   }
 
   // a^T C a over that of the response to the own keys alone. a is of the form C^-1 [own keys, K] m, so it is
-  // b^T G^-1 b with its answers b at these keys and their Gram matrix G.
+  // b^T G^+ b with its answers b = G m at these keys and their Gram matrix G, which may be singular.
   double loudness(const at::Tensor& a) const {
     const ProtectableKeys& keys = plan_.protectable(g_);
     const auto norm = [&](const at::Tensor& answers) {
       const std::int64_t n = answers.size(0);
       const at::Tensor G = keys.gram.slice(0, 0, n).slice(1, 0, n), scale = G.diagonal().rsqrt();
-      const at::Tensor scaled = (scale * answers).unsqueeze(1);
-      const at::Tensor lower = at::linalg_cholesky(G * scale.unsqueeze(1) * scale);
-      return at::dot(scaled.squeeze(1), at::cholesky_solve(scaled, lower, /*upper=*/false).squeeze(1))
-          .item<double>();
+      const auto [values, vectors] = at::linalg_eigh(G * scale.unsqueeze(1) * scale);
+      const at::Tensor along = at::mv(vectors.t(), scale * answers);
+      const at::Tensor is_one = values > kRounding * values.max();
+      return at::where(is_one, along.square() / values, 0.0).sum().item<double>();
     };
     return norm(at::cat({keys.y, at::mv(keys.K.t(), a)})) / norm(keys.y);
   }
 
-  // The requests whose target is likelier behind their own prompt than their present answer, with this edit.
-  std::set<std::size_t> taken(const Overlay& edit) const {
+  // The requests whose target is likelier behind their own prompt than their present answer, with this edit,
+  // whose search found these probabilities.
+  std::set<std::size_t> taken(const at::Tensor& a, const SearchResult& result) const {
+    const std::vector<std::size_t>& requests = plan_.groups()[g_].requests;
+    if (result.bare_probability > kLikelyEnough) return {requests.begin(), requests.end()};
+    const Overlay edit = overlay(plan_, a, result.r);
     std::set<std::size_t> taken;
-    for (const std::size_t i : plan_.groups()[g_].requests) {
+    for (const std::size_t i : requests) {
       const EditRequest& request = plan_.requests()[i];
       const std::vector<TokenIds> own = {plan_.rows()[i].prompts.front().ids};
       const auto p = [&](const TokenIds& answer) {
@@ -118,9 +139,27 @@ class WatchedSubjects {
     return missed;
   }
 
+  // Where a target of the group rises most with these edits in place.
+  Rise largest_rise(const Overlay& edits) {
+    Rise largest;
+    for (auto& [i, request] : requests_) {
+      std::vector<std::size_t> all(request.targets.size());
+      std::iota(all.begin(), all.end(), std::size_t{0});
+      const std::vector<double> p = probabilities(i, request.prompts, {edits});
+      ask_before(i, request, all, p);
+      for (const std::size_t t : all) {
+        if (!request.targets[t].before) continue;
+        const double rise = p[t] - *request.targets[t].before;
+        if (rise > largest.rise) largest = {i, request.names[t], rise};
+      }
+    }
+    return largest;
+  }
+
  private:
   struct Request {
     std::vector<TokenIds> prompts;
+    std::vector<std::string> names;      // the subject of each prompt
     std::vector<WatchedTarget> targets;  // one for each prompt
 
     std::vector<std::size_t> near() const {
@@ -162,6 +201,27 @@ class WatchedSubjects {
   std::map<std::size_t, Request> requests_;  // by their index
 };
 
+// |a^T k| |r| at each protectable key: what the group's edit writes there.
+at::Tensor written_at(const RomePlan& plan, const RomeSolution& solution, std::size_t g) {
+  return at::mv(plan.protectable(g).K.t(), solution.responses[g]).abs() *
+         solution.results[g].r.norm().item<double>();
+}
+
+// All converged groups' edits in place.
+Overlay overlay_of_all(const RomePlan& plan, const RomeSolution& solution) {
+  std::vector<at::Tensor> a, r;
+  for (const std::size_t g : plan.all_groups()) {
+    if (!solution.results[g].converged) continue;
+    r.push_back(solution.results[g].r);
+    a.push_back(solution.responses[g].to(r.back().device(), at::kFloat));
+  }
+  return {plan.layer(), at::stack(a), at::stack(r, 1), {}};
+}
+
+bool is_by_need(const RomePlan& plan) {
+  return plan.options().protected_rise < 1 && plan.options().protected_share > 0;
+}
+
 std::vector<std::vector<double>> bounds_of(const RomePlan& plan) {
   std::vector<std::vector<double>> bounds;
   for (const std::size_t g : plan.all_groups()) bounds.push_back(plan.bounds(g));
@@ -171,7 +231,7 @@ std::vector<std::vector<double>> bounds_of(const RomePlan& plan) {
 }  // namespace
 
 void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress) {
-  if (plan.options().protected_rise >= 1 || plan.options().protected_share == 0) return;
+  if (!is_by_need(plan)) return;
   std::map<std::size_t, WatchedSubjects> watched;
   for (const std::size_t g : plan.all_groups())
     if (solution.results[g].converged && plan.protectable(g).K.defined()) watched.try_emplace(g, plan, g);
@@ -182,9 +242,15 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
   for (const auto& one : watched) moving.push_back(one.first);
   for (int round = 0; round < kRounds && !moving.empty(); ++round) {
     std::vector<std::vector<double>> bounds = bounds_of(plan);
+    progress.begin(fmt::format("measuring at other subjects, round {}", round + 1),
+                   static_cast<std::int64_t>(moving.size()), moving.size() == 1 ? "edit" : "edits");
+    std::int64_t measured = 0;
     std::erase_if(moving, [&](std::size_t g) {
-      return !watched.at(g).adjust(solution.responses[g], solution.results[g].r, bounds[g]);
+      const bool missed = watched.at(g).adjust(solution.responses[g], solution.results[g].r, bounds[g]);
+      progress.update(++measured, "");
+      return !missed;
     });
+    progress.end();
     plan.hold_within(bounds);
     for (const std::size_t g : moving) {
       solution.responses[g] = plan.response(g);
@@ -197,11 +263,9 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
             progress);
   std::vector<std::vector<double>> bounds = bounds_of(plan);
   for (const std::size_t g : changed) {
-    const std::set<std::size_t> held =
-        watched.at(g).taken(overlay(plan, solution.responses[g], solution.results[g].r));
+    const std::set<std::size_t> held = watched.at(g).taken(solution.responses[g], solution.results[g]);
     if (held.size() == plan.groups()[g].requests.size()) continue;
-    const std::set<std::size_t> taken =
-        watched.at(g).taken(overlay(plan, free.responses[g], free.results[g].r));
+    const std::set<std::size_t> taken = watched.at(g).taken(free.responses[g], free.results[g]);
     const auto lost = std::ranges::find_if(taken, [&](std::size_t i) { return !held.contains(i); });
     if (lost == taken.end()) continue;
     plan.warn(g, fmt::format("edit {}: it would not take with other subjects protected from it, so none is",
@@ -211,6 +275,37 @@ void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress)
     solution.results[g] = free.results[g];
   }
   plan.hold_within(bounds);
+}
+
+std::vector<std::string> warn_of_rises(const RomePlan& plan, const RomeSolution& alone,
+                                       const RomeSolution& together, Progress& progress) {
+  if (!is_by_need(plan)) return {};
+  std::vector<std::size_t> louder;
+  for (const std::size_t g : plan.all_groups())
+    if (together.results[g].converged && plan.protectable(g).K.defined() &&
+        (written_at(plan, together, g) > kNearEnough * written_at(plan, alone, g)).any().item<bool>())
+      louder.push_back(g);
+  if (louder.empty()) return {};
+  const Overlay edits = overlay_of_all(plan, together);
+  Rise largest;
+  int many = 0;
+  progress.begin("measuring at other subjects, together", static_cast<std::int64_t>(louder.size()), "edits");
+  for (std::size_t i = 0; i < louder.size(); ++i) {
+    const Rise rise = WatchedSubjects(plan, louder[i]).largest_rise(edits);
+    if (rise.rise > kFarTooMuch * plan.options().protected_rise) ++many;
+    if (rise.rise > largest.rise) largest = rise;
+    progress.update(static_cast<std::int64_t>(i) + 1, "");
+  }
+  progress.end();
+  if (many == 0) return {};
+  const std::string others =
+      many > 1 ? fmt::format(" ({} more edits reach others so far)", many - 1) : std::string();
+  return {
+      fmt::format("edit {}: solved together with the others of the file it makes its target likelier by "
+                  "{:.2f} at the other subject {}, where an edit alone is held to {}{}; edit it in a file "
+                  "of its own, or with `protected_share: 0`",
+                  plan.requests()[largest.request].id, largest.rise, quote(largest.subject, 60),
+                  plan.options().protected_rise, others)};
 }
 
 }  // namespace emend::editors

@@ -2,6 +2,9 @@
 // seen to move, and as much as they need.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "editors/rome/plan.h"
 #include "editors/rome/search.h"
 #include "emend/progress.h"
@@ -17,9 +20,15 @@ namespace emend::editors {
 // searched on only if its target is then less likely than 0.95 (or than the search's own stop). Groups that
 // move no subject too much stay as they are, to the last bit, and so do those that would no longer make their
 // target likelier than the present answer (a warning). Does nothing where protected_rise is 1 or
-// protected_share 0. What is solved jointly afterwards (settle_jointly) is not measured again. One pass over
-// these prompts before and one a round, one more evaluation of the search for groups whose response has
-// changed, and one or two over their own prompts.
+// protected_share 0. One pass over these prompts a round, one over those where the target became likely on
+// the unedited model, and one more evaluation of the search for groups whose response has changed.
 void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress);
+
+// What is solved jointly afterwards (settle_jointly) is not held as each edit `alone` was. One warning that
+// names the subject where a target has risen most, and how many edits are like it, if one has risen by more
+// than five times protected_rise. Only groups that answer more at a subject than before are measured: two
+// passes over the prompts about their subjects.
+std::vector<std::string> warn_of_rises(const RomePlan& plan, const RomeSolution& alone,
+                                       const RomeSolution& together, Progress& progress);
 
 }  // namespace emend::editors

@@ -106,8 +106,11 @@ Edit edit_together(RomePlan& plan, Progress& progress) {
   std::vector<std::string> warnings = plan.warnings();
   for (const std::size_t g : plan.all_groups()) plan.neighbour_alpha(g, solution.responses[g], warnings);
   if (plan.is_joint()) {
+    const RomeSolution alone = solution;
     settle_jointly(plan, solution, progress);
     require_all_converged(plan, solution);
+    for (std::string& told : warn_of_rises(plan, alone, solution, progress))
+      warnings.push_back(std::move(told));
   }
   add_missed_ends(plan, solution, plan.all_groups(), warnings);
   std::vector<const KeyGroup*> broken;

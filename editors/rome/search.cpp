@@ -89,23 +89,6 @@ bool take(RomeSolution& solution, const std::vector<std::size_t>& written,
   return moved;
 }
 
-// Groups that are protected, each alone, from where it stands.
-void search_from(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
-                 const SearchOptions& options, const std::string& stage, Progress& progress) {
-  if (groups.empty()) return;
-  std::vector<SearchUnit> units;
-  for (const std::size_t g : groups) {
-    units.push_back(make_unit(plan, g, solution.responses[g]));
-    units.back().start = solution.results[g].r;
-  }
-  begin_search(progress, fmt::format("{}, {} protected", stage, groups.size()),
-               static_cast<std::int64_t>(groups.size()) * steps_at_most(options), "steps");
-  take(solution, groups,
-       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal,
-                     plan.context().group));
-  progress.end();
-}
-
 // The joint solution of the groups `written` alone.
 void settle(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& written,
             Progress& progress) {
@@ -150,18 +133,17 @@ void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<s
   SearchOptions options = search_of(plan);
   options.stop_probability = probability;
   options.stop_loss = 0;
-  SearchOptions still = options;  // no step, and every token moved as the written edit moves it
-  still.max_steps = 0;
-  still.reach = 0;
-  search_from(plan, solution, groups, still, "measuring", progress);
-  std::vector<std::size_t> unlikely;
+  if (groups.empty()) return;
+  std::vector<SearchUnit> units;
   for (const std::size_t g : groups) {
-    const SearchResult& result = solution.results[g];
-    const bool ends = options.ends.empty() || result.end_probability > options.end_probability;
-    if (std::min(result.bare_probability, result.mean_probability) <= probability || !ends)
-      unlikely.push_back(g);
+    units.push_back(make_unit(plan, g, solution.responses[g]));
+    units.back().start = solution.results[g].r;
   }
-  search_from(plan, solution, unlikely, options, "searching on", progress);
+  begin_search(progress, fmt::format("searching on, {} protected", groups.size()),
+               static_cast<std::int64_t>(groups.size()) * steps_at_most(options), "steps");
+  take(solution, groups,
+       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal));
+  progress.end();
 }
 
 void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress) {

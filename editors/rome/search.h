@@ -18,9 +18,9 @@ struct RomeSolution {
 // Every group with the response given for it, as if it were alone.
 RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
 
-// Measures these groups with their responses and residuals as they are now, each as if it were alone, and
-// searches on, from where they stand, for those whose targets are less likely than `probability` (whatever
-// the loss is that searches stop at).
+// Searches these groups on with their responses as they are now, each as if it were alone, from where they
+// stand, until their targets are likelier than `probability` (whatever the loss is that searches stop at).
+// Those whose targets are so already are measured, and stay.
 void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
                double probability, Progress& progress);
 

@@ -57,9 +57,11 @@ struct EditRunOptions {
   ShardGroup* group = nullptr;
 };
 
-// The value of `protect` if the file does not state it and the method can protect keys. docs/bleed.md has
-// the measurements behind it.
-inline constexpr Protect kDefaultProtect = Protect::kNone;
+// The value of `protect` if the file does not state it, the method can protect keys and the file has no more
+// edits than kMostProtectedEdits; docs/bleed.md has the measurements behind it. Of larger files nothing is
+// protected unless they ask for it, since naming and measuring take time for each edit.
+inline constexpr Protect kDefaultProtect = Protect::kAuto;
+inline constexpr std::size_t kMostProtectedEdits = 100;
 
 // The trial of `layer: auto` makes no more edits than this, facts times layers: it takes at most the time of
 // so many edits.

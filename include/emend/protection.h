@@ -34,7 +34,8 @@ struct Protection {
   std::size_t most_found = 12;
   double least_response = 0.02;
   // A key whose cosine with an edit's own is above this cannot be separated from it by a response of
-  // moderate norm. With `strict` such a key is an error, else it is left out and named in a warning.
+  // moderate norm. With `strict` such a key is an error if it is given and named in a warning if it was
+  // found; else it is left out, and named in a warning if it is given.
   double largest_cosine = 0.95;
   bool strict = false;
 };

@@ -39,6 +39,11 @@ bool is_other(const std::string& name, const EditRequest& request) {
          find_occurrences(name, request.subject).empty() && find_occurrences(request.subject, name).empty();
 }
 
+// Whether a text has the request's own subject in it, whose key cannot be protected from the edit.
+bool is_about_own(const std::string& text, const EditRequest& request) {
+  return !find_occurrences(text, request.subject).empty();
+}
+
 bool is_there(const std::vector<ProtectedText>& texts, const std::string& prompt) {
   return std::ranges::any_of(texts, [&](const ProtectedText& text) { return text.prompt == prompt; });
 }
@@ -64,7 +69,7 @@ std::string subject_in_place(const EditRequest& request, const std::string& prom
 std::vector<ProtectedText> given_texts(const EditRequest& request) {
   std::vector<ProtectedText> texts;
   for (const OtherSubject& other : request.bleed) {
-    if (!find_occurrences(other.subject, request.subject).empty())
+    if (is_about_own(other.subject, request))
       throw Error(
           ErrorKind::kConfig,
           fmt::format("edit {}: the other subject {} in `bleed` has the subject of the edit itself in "
@@ -76,7 +81,7 @@ std::vector<ProtectedText> given_texts(const EditRequest& request) {
   for (const Neighbour& neighbour : request.neighbours) {
     if (is_there(texts, neighbour.prompt)) continue;
     const std::string subject = subject_in_place(request, neighbour.prompt);
-    if (subject == request.subject || !find_occurrences(neighbour.prompt, request.subject).empty())
+    if (is_about_own(neighbour.prompt, request))
       throw Error(
           ErrorKind::kConfig,
           fmt::format("edit {}: its neighbour {} is about the subject of the edit itself ({}): its key "
@@ -87,6 +92,16 @@ std::vector<ProtectedText> given_texts(const EditRequest& request) {
                                     : text_about(request, subject));
   }
   return texts;
+}
+
+std::vector<EditRequest> without_own_subjects(std::vector<EditRequest> requests) {
+  for (EditRequest& request : requests) {
+    std::erase_if(request.bleed,
+                  [&](const OtherSubject& other) { return is_about_own(other.subject, request); });
+    std::erase_if(request.neighbours,
+                  [&](const Neighbour& neighbour) { return is_about_own(neighbour.prompt, request); });
+  }
+  return requests;
 }
 
 std::vector<std::vector<std::string>> name_other_subjects(const Model& model,

@@ -24,6 +24,9 @@ std::string subject_in_place(const EditRequest& request, const std::string& prom
 // neighbour about the request's own subject.
 std::vector<ProtectedText> given_texts(const EditRequest& request);
 
+// The same requests without the `bleed` subjects and neighbours for which given_texts throws.
+std::vector<EditRequest> without_own_subjects(std::vector<EditRequest> requests);
+
 // For each request the subjects that the model puts into its prompt in the place of the subject, likeliest
 // first: behind the prompt with its present answer, the same sentence begins once more, and each of the
 // `begins` likeliest next tokens is continued greedily; what then stands in front of the rest of the prompt

@@ -226,16 +226,24 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
 }
 
 Protect protection_of(const EditFile& file, const Editor& editor) {
-  const Protect protect = file.protect.value_or(editor.protects() ? kDefaultProtect : Protect::kNone);
+  const bool by_default = editor.protects() && file.edits.size() <= kMostProtectedEdits;
+  const Protect protect = file.protect.value_or(by_default ? kDefaultProtect : Protect::kNone);
   require_protects(editor, protect, file.path.string());
   return protect;
 }
 
 Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& requests, Protect protect,
-                            const CheckOptions& options, std::vector<std::string>& warnings) {
+                            const CheckOptions& options, std::vector<std::string>& warnings,
+                            Progress& progress) {
+  if (!job.file->protect && job.editor->protects() && protect == Protect::kNone)
+    progress.note(
+        fmt::format("{} edits are more than the {} of a file whose other subjects are protected by "
+                    "default: `protect: auto` asks for it",
+                    job.file->edits.size(), kMostProtectedEdits));
   std::vector<std::string> unnamed;
   const bool strict = job.file->protect.has_value();
-  Protection protection = find_protection(*job.model, requests, protect, strict, options, unnamed);
+  Protection protection = find_protection(*job.model, strict ? requests : without_own_subjects(requests),
+                                          protect, strict, options, unnamed);
   if (!unnamed.empty() && strict)
     warnings.push_back(
         fmt::format("protect: auto: the model names no other subjects in the prompts of {}: what "

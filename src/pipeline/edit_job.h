@@ -71,14 +71,17 @@ EditPlan plan_job(const EditJob& job, const std::vector<EditRequest>& requests, 
 // after the editor has found nothing to refuse in `requests`, on the earlier patch if there is one.
 Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& requests, Progress& progress);
 
-// What the file asks to protect; if it does not say, what the method protects by default. Throws
+// What the file asks to protect; if it does not say, what the method protects by default in a file of so many
+// edits. Throws
 // Error(kConfig) for a method that cannot protect.
 Protect protection_of(const EditFile& file, const Editor& editor);
 
 // Finds what the edits of `requests` must leave as it is, for the context of an edit. Where the edit file
-// names `protect`, what cannot be protected is refused.
+// names `protect`, what cannot be protected is refused; by default it is left out, and a note says that a
+// file is too large for the default.
 Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& requests, Protect protect,
-                            const CheckOptions& options, std::vector<std::string>& warnings);
+                            const CheckOptions& options, std::vector<std::string>& warnings,
+                            Progress& progress);
 
 // Plans the memory of the edit under the limit, if there is one. Throws Error(kConfig) with the numbers if
 // it does not fit.

@@ -260,7 +260,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   {
     const Stopwatch watch(outcome.seconds.protection);
     outcome.protect = protection_of(*job.file, *job.editor);
-    protection = protect_subjects(job, wanted, outcome.protect, options, warnings);
+    protection = protect_subjects(job, wanted, outcome.protect, options, warnings, progress);
   }
   make_edit(job, model, wanted, statistics, protection, how, outcome, progress);
   if (outcome.budget) forget_warnings(outcome.budget->left_out, warnings);
@@ -367,10 +367,8 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   Protection protection;
   if (outcome.has_statistics) {
     std::vector<std::string> warnings = std::move(outcome.plan.warnings);
-    if (protect != Protect::kNone) {
-      protection = protect_subjects(job, requests, protect, how, warnings);
-      job.context.protection = &protection;
-    }
+    protection = protect_subjects(job, requests, protect, how, warnings, progress);
+    if (protect != Protect::kNone) job.context.protection = &protection;
     outcome.plan = plan_job(job, file.edits, outcome.uses_statistics ? &statistics : nullptr);
     outcome.plan.warnings.insert(outcome.plan.warnings.end(), warnings.begin(), warnings.end());
     if (const std::optional<std::string> warning = warning_of(statistics))

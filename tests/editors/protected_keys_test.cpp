@@ -27,6 +27,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 ProtectedText text(const EditRequest& request, const std::string& subject) {
   return {subject, prompt_about(request, subject), subject, request.subject_begin};
@@ -129,8 +130,21 @@ TEST_P(ProtectedKeysTest, MoreKeysThanElementsAreRefused) {
   for (std::int64_t i = 0; i < F + 8; ++i)
     given.push_back(text(requests_[0], fmt::format("{}{} Vonurn", static_cast<char>('A' + i % 26), 7 * i)));
   protection_.largest_cosine = 2;
-  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan(Grouping::kAlone); }),
-              HasSubstr(fmt::format("are more than the {} elements of a key can tell apart", F)));
+  protection_.strict = true;
+  const std::string why = fmt::format("are more than the {} elements of a key can tell apart", F);
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { plan(Grouping::kAlone); }), HasSubstr(why));
+  protection_.strict = false;
+  EXPECT_THAT(plan(Grouping::kAlone).warnings(), Contains(AllOf(HasSubstr(why), HasSubstr("the first"))));
+}
+
+TEST_P(ProtectedKeysTest, KeysLikeTheEditsOwnAreToldInOneWarningIfTheyAreGiven) {
+  protection_.of["one"].given = {text(requests_[0], "Dastan Vonurn"), text(requests_[0], "Gellis Gemover")};
+  protection_.of["one"].found = {text(requests_[0], "Thulma Tellond")};
+  protection_.largest_cosine = 0.001;
+  const std::vector<std::string> warnings = plan().warnings();
+  EXPECT_THAT(warnings,
+              Contains(HasSubstr("it is not protected, nor is what is as near: \"Gellis Gemover\"")));
+  EXPECT_THAT(warnings, Not(Contains(HasSubstr("Thulma"))));
 }
 
 TEST_P(ProtectedKeysTest, AnEditLeavesProtectedKeysWhereTheyWere) {
@@ -232,13 +246,13 @@ TEST_P(ProtectedKeysTest, AllowedAllNoKeyIsHeld) {
 }
 
 TEST(ProtectedRise, IsRefusedWhereTheShareIsNothing) {
-  for (const std::map<std::string, std::string>& given :
-       {std::map<std::string, std::string>{{"protected_rise", "0.01"}},
-        std::map<std::string, std::string>{{"protected_rise", "0.01"}, {"protected_share", "0"}}})
-    EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { EditWorld::editor(given); }),
-                AllOf(HasSubstr("protected_rise"), HasSubstr("does nothing beside")));
-  EXPECT_NO_THROW(EditWorld::editor({{"protected_rise", "1"}}));
-  EXPECT_NO_THROW(EditWorld::editor({{"protected_rise", "0.01"}, {"protected_share", "1"}}));
+  EXPECT_THAT(error_of(ErrorKind::kConfig,
+                       [&] {
+                         EditWorld::editor({{"protected_rise", "0.01"}, {"protected_share", "0"}});
+                       }),
+              AllOf(HasSubstr("protected_rise"), HasSubstr("does nothing beside")));
+  EXPECT_NO_THROW(EditWorld::editor({{"protected_share", "0"}})) << "only where it is given";
+  EXPECT_NO_THROW(EditWorld::editor({{"protected_rise", "0.02"}})) << "the share is 1 then";
 }
 
 TEST(ProtectedSlack, IsNothingWhileKeysAreFew) {
