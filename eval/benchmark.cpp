@@ -104,6 +104,7 @@ struct Benchmark::State {
     return shard.count > 1 ? options.out / shard_folder(shard.index, shard.count) : options.out;
   }
   std::vector<std::unique_ptr<Metric>> metrics() const;
+  std::optional<OtherForm> other_form(const Model& model) const;
   void fit(const Model& model, EvalSetup& setup);
   void note_hold_out(const std::vector<EvalRecord>& measured);
   void add_forms(const Model& model, EvalSetup& setup);
@@ -122,6 +123,18 @@ struct Benchmark::State {
   std::set<FactForm> forms;
   FormTemplates form_templates;  // read if there are forms
 };
+
+// What is asked of a record's own prompts alone. Throws Error(kModel) for a model without a chat template.
+std::optional<OtherForm> Benchmark::State::other_form(const Model& model) const {
+  if (!options.both_forms) return std::nullopt;
+  render_chat(model.tokenizer(), "x");
+  const PromptForm form = options.form == PromptForm::kRaw ? PromptForm::kChat : PromptForm::kRaw;
+  OtherForm other{{row_prefix(model.tokenizer(), options.bos, form), form}, {}};
+  other.metrics.push_back(make_rewrite_metric());
+  if (options.natural > 0) other.metrics.push_back(make_natural_stop_metric());
+  if (options.sampled > 0) other.metrics.push_back(make_sampled_metric());
+  return other;
+}
 
 std::vector<std::unique_ptr<Metric>> Benchmark::State::metrics() const {
   std::vector<std::unique_ptr<Metric>> metrics;
@@ -154,7 +167,8 @@ void Benchmark::State::fit(const Model& model, EvalSetup& setup) {
   checks.prefix = contenders.prefix();
   checks.form = options.form;
   checks.token_budget = setup.token_budget;
-  const FitOptions fit{setup.skip_true, options.plus, setup.extra_tokens};
+  FitOptions fit{setup.skip_true, options.plus, setup.extra_tokens};
+  if (setup.other_form) fit.other_form = setup.other_form->rows;
   fit_records(model, setup.records, checks, fit, data);
   if (options.hold_out) {
     const std::vector<EvalRecord> told = hold_out_subjects(setup.records);
@@ -207,6 +221,7 @@ EvalSummary Benchmark::State::header(const Model& model, const BenchmarkConditio
 // What is asked, beside the method's own options: kept in the results, and compared when a run is resumed.
 void Benchmark::State::note_questions(const EvalSetup& setup, EvalSummary& header) const {
   header.options["form"] = std::string(to_string(options.form));
+  if (setup.other_form) header.options["both_forms"] = "true";
   header.options["bos_ids"] = ids_text(contenders.prefix());
   header.options["known"] = options.known ? "true" : "false";
   if (options.other_subjects > 0) header.options["other_subjects"] = std::to_string(options.other_subjects);
@@ -308,6 +323,7 @@ BenchmarkOutcome Benchmark::run(Model& model, Progress& progress, const Benchmar
   setup.curve = options.curve;
   setup.shard = state.shard;
   setup.metrics = state.metrics();
+  setup.other_form = state.other_form(model);
   setup.natural_tokens = options.natural;
   setup.sampled = options.sampled;
   setup.temperature = options.temperature;

@@ -20,7 +20,9 @@ constexpr std::int64_t kContextRoom = 16;
 class Fitter {
  public:
   Fitter(const Model& model, const CheckOptions& checks, const FitOptions& options)
-      : model_(model), form_{checks.prefix, checks.form}, options_(options) {}
+      : model_(model), forms_{{checks.prefix, checks.form}}, options_(options) {
+    if (options.other_form) forms_.push_back(*options.other_form);
+  }
 
   bool fits_for_edit(const EditRequest& request) const {
     return fits(request.prompt, request.target, kContextRoom) &&
@@ -53,13 +55,16 @@ class Fitter {
 
  private:
   bool fits(const std::string& prompt, const std::string& answer, std::int64_t more = 0) const {
-    const auto length = prompt_ids(model_.tokenizer(), prompt, form_).size() +
-                        target_ids(model_.tokenizer(), answer, form_).size();
-    return static_cast<std::int64_t>(length) + options_.extra_tokens + more <= model_.config().max_positions;
+    return std::ranges::all_of(forms_, [&](const RowForm& form) {
+      const auto length = prompt_ids(model_.tokenizer(), prompt, form).size() +
+                          target_ids(model_.tokenizer(), answer, form).size();
+      return static_cast<std::int64_t>(length) + options_.extra_tokens + more <=
+             model_.config().max_positions;
+    });
   }
 
   const Model& model_;
-  RowForm form_;
+  std::vector<RowForm> forms_;
   const FitOptions& options_;
 };
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "analysis/prompt_rows.h"
 #include "emend/checks.h"
 #include "emend/dataset.h"
 #include "emend/eval.h"
@@ -16,6 +18,7 @@ struct FitOptions {
   bool fill_present_answers = true;  // of requests that name none; false if the targets are true answers
   bool with_statement = false;       // neighbours are asked after the edited statement, too (CounterFact+)
   std::int64_t extra_tokens = 3;     // that a greedy text is longer than its answer
+  std::optional<RowForm> other_form = {};  // that everything is asked in as well
 };
 
 // Empty present answers, and empty answers of neighbours and locality questions, become the unedited model's

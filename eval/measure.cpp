@@ -184,7 +184,7 @@ std::vector<Questions> Measure::questions(RecordRange part, RecordRange range,
   std::vector<Questions> questions(static_cast<std::size_t>(part.size()));
   for (std::int64_t i = part.begin; i < part.end; ++i)
     if (anyone_edits(laid, index_in(range, i)))
-      for (const auto& metric : setup_.metrics) metric->ask(record(i), questions[index_in(part, i)]);
+      for (const auto& metric : metrics_) metric->ask(record(i), questions[index_in(part, i)]);
   return questions;
 }
 
@@ -271,7 +271,7 @@ std::int64_t Measure::room_in_front() const {
   constexpr std::int64_t kSeam = 8;  // a prompt may take some tokens more behind a text than alone
   std::vector<Questions> questions(setup_.records.size());
   for (std::size_t r = 0; r < questions.size(); ++r)
-    for (const auto& metric : setup_.metrics) metric->ask(setup_.records[r], questions[r]);
+    for (const auto& metric : metrics_) metric->ask(setup_.records[r], questions[r]);
   const Tokenizer& tokenizer = model_.tokenizer();
   const std::int64_t positions = model_.config().max_positions;
   const std::int64_t longest =
@@ -294,7 +294,6 @@ std::vector<std::vector<RecordResult>> Measure::measure(RecordRange range, const
             result(i, laid[m].states[index_in(range, i)], said.front()[at], said[m + 1][at]));
       }
   }
-  for (std::size_t m = 0; m < laid.size(); ++m) add_drift(laid[m], results[m]);
   return results;
 }
 
@@ -317,16 +316,16 @@ RecordResult Measure::result(std::int64_t i, const EditedRecord& state, const An
   result.relative_norm = state.relative_norm;
   result.warnings = state.warnings;
   if (!is_evaluated(state.status)) return result;
-  for (const auto& metric : setup_.metrics) {
+  for (const auto& metric : metrics_) {
     metric->judge({record(i), base, base}, result.base);
     metric->judge({record(i), base, now}, result.metrics);
   }
   result.answers = answer_traces(record(i), base, now);
-  for (const auto& metric : setup_.metrics) metric->trace(record(i), base, now, result.answers);
+  for (const auto& metric : metrics_) metric->trace(record(i), base, now, result.answers);
   return result;
 }
 
-// Drift belongs to an edit, and the first of its records that is evaluated carries it: n counts measurements.
+// The first of an edit's records that is evaluated carries it, so that n counts measurements.
 void Measure::add_drift(const LaidEdits& laid, std::vector<RecordResult>& results) {
   if (setup_.drift_rows.empty() || !laid.fronts.empty()) return;
   if (!drift_) drift_.emplace(model_, setup_.drift_rows, first_block_, setup_.token_budget);

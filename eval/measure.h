@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -40,11 +41,16 @@ struct LaidEdits {
 
 class Measure {
  public:
-  // Blocks below `first_block` are never edited. `seed`: of the free texts. Model and setup must outlive
-  // this.
-  Measure(const Model& model, const EvalSetup& setup, const RowForm& form, int first_block,
-          std::uint64_t seed)
-      : model_(model), setup_(setup), form_(form), first_block_(first_block), seed_(seed) {}
+  // `metrics` ask in the form `form`. Blocks below `first_block` are never edited. `seed`: of the free texts.
+  // Model, setup and metrics must outlive this.
+  Measure(const Model& model, const EvalSetup& setup, const std::vector<std::unique_ptr<Metric>>& metrics,
+          const RowForm& form, int first_block, std::uint64_t seed)
+      : model_(model),
+        setup_(setup),
+        metrics_(metrics),
+        form_(form),
+        first_block_(first_block),
+        seed_(seed) {}
 
   // Which records are to be edited (kEdited), by the base's answers to their prompts; the others are already
   // true or skipped.
@@ -58,6 +64,9 @@ class Measure {
   // be the base. `step` is called before every kTogether records, and may throw to stop.
   std::vector<std::vector<RecordResult>> measure(RecordRange range, const std::vector<LaidEdits>& laid,
                                                  const std::function<void()>& step);
+
+  // Adds the drift of each edit to the first of its records. Drift is measured on text, whatever the form.
+  void add_drift(const LaidEdits& laid, std::vector<RecordResult>& results);
 
  private:
   AnswerOptions answer_options(std::int64_t records) const;
@@ -77,11 +86,11 @@ class Measure {
                    const std::vector<EditedModels>& models, std::vector<std::vector<Answers>>& answers) const;
   RecordResult result(std::int64_t i, const EditedRecord& state, const Answers& base,
                       const Answers& now) const;
-  void add_drift(const LaidEdits& laid, std::vector<RecordResult>& results);
   const EvalRecord& record(std::int64_t i) const { return setup_.records[static_cast<std::size_t>(i)]; }
 
   const Model& model_;
   const EvalSetup& setup_;
+  const std::vector<std::unique_ptr<Metric>>& metrics_;
   RowForm form_;
   int first_block_;
   std::uint64_t seed_;

@@ -16,6 +16,7 @@
 #include "eval/measure.h"
 #include "eval/record_edits.h"
 #include "eval/results/curve.h"
+#include "eval/results/metric_names.h"
 #include "eval/results/results_file.h"
 #include "eval/run_summary.h"
 #include "eval/told_facts.h"
@@ -86,10 +87,13 @@ class Run {
         setup_(setup),
         progress_(progress),
         form_{contenders.front().context.prefix, contenders.front().context.form},
-        measure_(model, setup, form_, first_block(contenders), contenders.front().header.seed),
+        measure_(model, setup, setup.metrics, form_, first_block(contenders), contenders.front().header.seed),
         units_(own_units(setup)),
         curve_ends_(is_sequential() ? curve_ends(ends_of(units_), setup.curve.value_or(default_curve()))
                                     : std::set<std::int64_t>()) {
+    if (const auto& other = setup.other_form)
+      other_form_.emplace(model, setup, other->metrics, other->rows, first_block(contenders),
+                          contenders.front().header.seed);
     for (const Contender& contender : contenders)
       RunFolder::check(contender.folder, run_settings(setup, contender), setup.resume);
     for (const Contender& contender : contenders)
@@ -109,6 +113,7 @@ class Run {
   std::vector<EditedRecord> states_before(const RecordRange& unit, const std::vector<Entrant*>& pending);
   std::vector<Edit> search(Entrant& entrant, const std::vector<EditRequest>& wanted);
   LaidEdits edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before);
+  std::int64_t room_in_front();
   std::vector<std::vector<RecordResult>> measure(const RecordRange& range,
                                                  const std::vector<Entrant*>& entrants,
                                                  std::vector<LaidEdits> laid);
@@ -131,6 +136,7 @@ class Run {
   EditorCache cache_;  // of contenders that bring none
   RowForm form_;
   Measure measure_;
+  std::optional<Measure> other_form_;
   std::optional<std::int64_t> room_;  // in front of a prompt, in tokens; once it is asked for
   std::vector<RecordRange> units_;
   std::set<std::int64_t> curve_ends_;  // records after which the curve of a sequential run has a point
@@ -203,6 +209,13 @@ std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& 
   return edits;
 }
 
+// In tokens, whatever the form.
+std::int64_t Run::room_in_front() {
+  if (!room_) room_ = measure_.room_in_front();
+  if (other_form_) room_ = std::min(*room_, other_form_->room_in_front());
+  return *room_;
+}
+
 LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector<EditedRecord>& before) {
   LaidEdits laid{{}, std::vector<std::int64_t>(before.size(), -1), before};
   const std::vector<EditRequest> wanted = edited_of(requests(unit), before);
@@ -219,12 +232,21 @@ LaidEdits Run::edit(Entrant& entrant, const RecordRange& unit, const std::vector
   if (is_sequential() && entrant.carries()) entrant.keep(edits.front());
   for (Edit& edit : edits) laid.edits.push_back(std::move(edit.changes));
   if (entrant.tells()) {
-    if (!room_) room_ = measure_.room_in_front();
     const RecordRange earlier{0, is_sequential() ? unit.begin : 0};
-    ToldFacts(*entrant.contender->editor, model_.tokenizer(), form_, *room_)
+    ToldFacts(*entrant.contender->editor, model_.tokenizer(), form_, room_in_front())
         .leave_out_untold(requests(unit), edited_of(requests(earlier), entrant.edited), is_single(), laid);
   }
   return laid;
+}
+
+// What a record says in another form, beside what it says in its own.
+void add_in_form(PromptForm form, const RecordResult& other, RecordResult& result) {
+  for (const auto& [name, value] : other.base) result.base[metric_in_form(form, name)] = value;
+  for (const auto& [name, value] : other.metrics) result.metrics[metric_in_form(form, name)] = value;
+  for (AnswerTrace trace : other.answers) {
+    trace.role = fmt::format("{} {}", to_string(form), trace.role);
+    result.answers.push_back(std::move(trace));
+  }
 }
 
 std::vector<std::vector<RecordResult>> Run::measure(const RecordRange& range,
@@ -234,7 +256,15 @@ std::vector<std::vector<RecordResult>> Run::measure(const RecordRange& range,
   for (std::size_t p = 0; p < entrants.size(); ++p)
     if (entrants[p]->tells())
       laid[p].fronts = fronts_of(*entrants[p]->contender->editor, requests(range), laid[p]);
-  auto results = measure_.measure(range, laid, [&] { progress_.update(done_, "measuring"); });
+  const auto step = [&] { progress_.update(done_, "measuring"); };
+  auto results = measure_.measure(range, laid, step);
+  for (std::size_t p = 0; p < laid.size(); ++p) measure_.add_drift(laid[p], results[p]);
+  if (other_form_) {
+    const auto others = other_form_->measure(range, laid, step);
+    for (std::size_t p = 0; p < laid.size(); ++p)
+      for (std::size_t r = 0; r < results[p].size(); ++r)
+        add_in_form(setup_.other_form->rows.form, others[p][r], results[p][r]);
+  }
   share_seconds(entrants, seconds_since(began));
   return results;
 }

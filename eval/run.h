@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/prompt_rows.h"
 #include "emend/dataset.h"
 #include "emend/editor.h"
 #include "emend/eval.h"
@@ -30,6 +31,12 @@ struct Contender {
   std::filesystem::path folder;
 };
 
+// The form that records are asked in beside the one that they are edited in.
+struct OtherForm {
+  RowForm rows;
+  std::vector<std::unique_ptr<Metric>> metrics;
+};
+
 struct EvalSetup {
   std::vector<EvalRecord> records;  // of one data file
   std::int64_t first_record = 0;    // number of records[0] among the file's usable records
@@ -40,7 +47,8 @@ struct EvalSetup {
   std::optional<std::vector<std::int64_t>> curve;
   Shard shard;
   std::vector<std::unique_ptr<Metric>> metrics;
-  bool skip_true = true;            // records whose target is the base's greedy answer are counted apart
+  std::optional<OtherForm> other_form;  // std::nullopt: one form alone
+  bool skip_true = true;                // records whose target is the base's greedy answer are counted apart
   bool known_only = false;          // records whose present answer is not the base's greedy one are left out
   std::int64_t extra_tokens = 3;    // of a greedy text beyond its longest answer
   std::int64_t natural_tokens = 0;  // of a text that the model is to end itself; 0: none is asked for

@@ -6,6 +6,7 @@
 #
 # Environment:
 #   EMEND_LIBTORCH       a libtorch or torch package folder to build with: no .venv is made
+#   EMEND_SKIP_CLIENTS   1: do without lm-evaluation-harness and openai, with which tests compare emend (test.sh alone fetches them)
 #   EMEND_JOBS           parallel jobs of the build (default: the processors, fewer when memory is short)
 #   EMEND_SKIP_MODEL     1: do without the SmolLM2 model
 #   EMEND_SKIP_PACKAGES  1: take the Debian packages for given (other systems, or installed by hand)
@@ -18,6 +19,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 readonly torch_version=2.13.0
+readonly clients=("lm_eval[hf,api]==0.4.13" openai==3.57.0) clients_dir=build/clients
 readonly build_dir=build/release
 # shellcheck disable=SC2034 # the scripts use them
 readonly emend=$build_dir/emend model=models/smollm2-135m-instruct.gguf
@@ -30,6 +32,7 @@ readonly libraries=(libeigen3-dev libfmt-dev libboost-program-options-dev libyam
 
 build_targets=(all) # the program and its tests; a script that needs less or more says so before set_up
 cmake_args=()     # what the caller gave after --
+wants_clients=""  # not empty: the script runs tests with programs of others
 libtorch_given="" # says which libtorch the caller gave; empty: the .venv's
 
 # --- messages ---------------------------------------------------------------------------------------------------------
@@ -262,6 +265,34 @@ make_venv() {
   touch .venv/.emend-ready
 }
 
+# --- the programs of others that tests run ----------------------------------------------------------------------------------------
+
+# Into an environment of their own, which sees the torch of .venv. A machine without a network does without: the tests with them are skipped.
+install_clients() {
+  [[ -n $wants_clients ]] || return 0
+  heading "Programs of others that tests run"
+  local stamp=$clients_dir/.emend-ready python site
+  if [[ ${EMEND_SKIP_CLIENTS:-} == 1 || ! -x .venv/bin/python ]]; then
+    say "left out (EMEND_SKIP_CLIENTS=1, or no .venv): tests with them are skipped"
+    return
+  fi
+  if [[ -e $stamp && $(< "$stamp") == "${clients[*]}" ]]; then
+    say "all there: ${clients[*]}"
+    return
+  fi
+  say "${clients[*]} go into $clients_dir (about 150 MB to download)"
+  rm -rf "$clients_dir"
+  python=$clients_dir/bin/python
+  if python3 -m venv "$clients_dir" && site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') &&
+    .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$site/emend-torch.pth" &&
+    timeout 600 "$python" -m pip install --disable-pip-version-check -q --no-compile "${clients[@]}"; then
+    echo "${clients[*]}" > "$stamp"
+  else
+    rm -rf "$clients_dir"
+    say "they could not be installed (is there a network?): tests with them are skipped"
+  fi
+}
+
 # --- 3. build -----------------------------------------------------------------------------------------------------------------
 
 # As many jobs as processors; a file that sees torch's headers takes up to 2 GB.
@@ -340,6 +371,7 @@ set_up() {
   find_given_libtorch
   install_packages
   install_libtorch
+  install_clients
   build_release
   heading "Model"
   if [[ ${EMEND_SKIP_MODEL:-} == 1 ]]; then

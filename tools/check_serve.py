@@ -8,7 +8,8 @@ client   the openai package: models, completions with echo and logprobs, its exc
 load     many clients at once; one request in ten is sent and not waited for. All others must be answered, alike for the same question;
          prints the server's memory on the way.
 
-harness needs lm_eval with its extra "api", torch and transformers; client needs openai; load needs nothing. The program is build/release/emend.
+harness needs lm_eval with its extra "api", torch and transformers; client needs openai; load needs nothing. Where that is not installed the
+exit code is 77. The program is build/release/emend, or that of --emend.
 """
 
 import argparse
@@ -25,15 +26,16 @@ import sys
 import tempfile
 import time
 
+import other_programs
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAM = "build/release/emend"
 
 
 class Server:
     """`emend serve` at a free port, until the with statement ends."""
 
     def __init__(self, options, *more):
-        command = [PROGRAM, "serve", "--model", options.model, "--port", "0", "--quiet", *more]
+        command = [options.emend, "serve", "--model", options.model, "--port", "0", "--quiet", *more]
         if options.threads:
             command += ["--threads", str(options.threads)]
         for patch in options.patch:
@@ -69,6 +71,7 @@ def expect(condition, text):
 # ---- harness
 
 def check_harness(options):
+    other_programs.require("lm_eval", "tenacity", "torch", "transformers")
     os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     sys.path[:0] = [HERE, os.path.join(HERE, "fixtures")]
     import harness_reference
@@ -82,7 +85,7 @@ def check_harness(options):
         harness_speed.write_items(facts, options.items, data)
         for number, name in enumerate(server.names):
             out = os.path.join(folder, str(number))
-            command = [PROGRAM, "eval", "abilities", "--model", options.model, "--data", data, "--out", out, "--quiet"]
+            command = [options.emend, "eval", "abilities", "--model", options.model, "--data", data, "--out", out, "--quiet"]
             subprocess.run(command + (["--patch", options.patch[number - 1]] if number else []), check=True, stdout=subprocess.DEVNULL)
             when = "after" if number else "before"
             with open(os.path.join(out, "items.jsonl"), encoding="utf-8") as lines:
@@ -108,6 +111,7 @@ def check_harness(options):
 # ---- client
 
 def check_client(options):
+    other_programs.require("openai")
     import openai
     with Server(options) as server:
         client = openai.OpenAI(base_url=server.url, api_key="none", max_retries=0)
@@ -195,6 +199,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["harness", "client", "load"])
     parser.add_argument("--model", default="tests/data/world/llama")
+    parser.add_argument("--emend", default="build/release/emend")
     parser.add_argument("--tokenizer", help="a folder with the model's tokenizer; needed for a GGUF file (harness)")
     parser.add_argument("--patch", action="append", default=[])
     parser.add_argument("--items", type=int, default=200)

@@ -17,6 +17,7 @@
 namespace emend {
 namespace {
 
+constexpr const char* kScore = "score";
 constexpr const char* kScoreGenerated = "score_generated";
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -74,7 +75,9 @@ std::vector<double> column(const std::vector<const RecordResult*>& records, cons
 PairedFigure figure_of(const Pairs& pairs, const std::string& metric) {
   PairedFigure figure;
   std::vector<std::string> columns = {metric};
-  if (metric == "score") columns = score_parts();
+  if (metric == kScore) columns = score_parts();
+  if (const auto form = form_of_metric(metric); form && without_form(metric) == kScore)
+    columns = score_parts_in(*form);
   if (metric == kScoreGenerated) columns = generated_score_parts();
   for (const std::string& name : columns) {
     figure.a.push_back(column(pairs.a, name));
@@ -93,10 +96,14 @@ std::vector<std::string> shared_metrics(const Pairs& pairs) {
   EvalSummary both;
   for (const std::string& name : in_a)
     if (in_b.contains(name)) both.metrics[name] = {};
-  const std::vector<std::string> parts = score_parts();
-  if (std::all_of(parts.begin(), parts.end(),
-                  [&](const std::string& part) { return both.metrics.contains(part); }))
-    both.metrics["score"] = {};
+  const auto add_score = [&](const std::string& score, const std::vector<std::string>& parts) {
+    if (std::all_of(parts.begin(), parts.end(),
+                    [&](const std::string& part) { return both.metrics.contains(part); }))
+      both.metrics[score] = {};
+  };
+  add_score(kScore, score_parts());
+  for (const PromptForm form : {PromptForm::kRaw, PromptForm::kChat})
+    add_score(metric_in_form(form, kScore), score_parts_in(form));
   return metric_names({both});
 }
 

@@ -74,7 +74,7 @@ std::optional<Interval> interval_of(const std::string& metric, const MetricSumma
   if (!std::isfinite(figure.mean) || !std::isfinite(figure.ci95) || figure.n < 2) return std::nullopt;
   const Interval normal{figure.mean - figure.ci95, figure.mean + figure.ci95};
   if (!leaves_its_range(metric, figure)) return normal;
-  if (metric.starts_with("score") && figure.ci95 > 0)
+  if (without_form(metric).starts_with("score") && figure.ci95 > 0)
     return Interval{std::max(0.0, normal.low), std::min(1.0, normal.high)};
   return wilson(std::clamp(figure.mean, 0.0, 1.0), static_cast<double>(figure.n));
 }
@@ -148,6 +148,12 @@ std::vector<std::string> generated_score_parts() {
   return {kGeneratedParts.begin(), kGeneratedParts.end()};
 }
 
+std::vector<std::string> score_parts_in(PromptForm form) {
+  std::vector<std::string> parts;
+  for (const char* part : kScoreParts) parts.push_back(metric_in_form(form, part));
+  return parts;
+}
+
 std::optional<MetricSummary> score_of_parts(const std::vector<RecordResult>& records, Moment moment,
                                             const std::vector<std::string>& parts) {
   return score_of_columns(columns_of(records, moment), parts);
@@ -159,6 +165,9 @@ std::map<std::string, MetricSummary> summarize_records(const std::vector<RecordR
   std::map<std::string, MetricSummary> summaries;
   for (const auto& [name, column] : columns) summaries[name] = mean_with_interval(column);
   if (const auto score = score_of_columns(columns, score_parts())) summaries["score"] = *score;
+  for (const PromptForm form : {PromptForm::kRaw, PromptForm::kChat})
+    if (const auto score = score_of_columns(columns, score_parts_in(form)))
+      summaries[metric_in_form(form, "score")] = *score;
   return summaries;
 }
 

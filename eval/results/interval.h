@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "emend/eval.h"
+#include "emend/records.h"
 
 namespace emend {
 
@@ -45,6 +46,8 @@ const std::map<std::string, double>& values_of(const RecordResult& record, Momen
 std::vector<std::string> score_parts();
 // Those of `score_generated`: the same three questions, judged by the generated answers.
 std::vector<std::string> generated_score_parts();
+// Those of `raw_score` or `chat_score`: the same three as `score`, asked in that form.
+std::vector<std::string> score_parts_in(PromptForm form);
 
 // The harmonic mean of the metrics `parts` over the records that were evaluated. Returns std::nullopt if no
 // record has one of them.
@@ -52,7 +55,7 @@ std::optional<MetricSummary> score_of_parts(const std::vector<RecordResult>& rec
                                             const std::vector<std::string>& parts);
 
 // Every metric that a record has, over the records that were evaluated, and `score` where the three successes
-// (efficacy, paraphrase, neighbourhood) exist.
+// (efficacy, paraphrase, neighbourhood) exist; so for the other form.
 std::map<std::string, MetricSummary> summarize_records(const std::vector<RecordResult>& records,
                                                        Moment moment);
 

@@ -13,7 +13,29 @@ constexpr std::array<const char*, 4> kMeasures = {"success", "argmax", "generate
 constexpr std::array<const char*, 6> kLeading = {"score",       "score_generated", "fluency",
                                                  "consistency", "drift_kl",        "drift_perplexity"};
 
+constexpr std::array<PromptForm, 2> kForms = {PromptForm::kRaw, PromptForm::kChat};
+
+// "raw_", "chat_"
+std::string front_of_form(PromptForm form) {
+  return std::string(to_string(form)) + "_";
+}
+
 }  // namespace
+
+std::string metric_in_form(PromptForm form, const std::string& metric) {
+  return front_of_form(form) + metric;
+}
+
+std::optional<PromptForm> form_of_metric(const std::string& metric) {
+  for (const PromptForm form : kForms)
+    if (metric.starts_with(front_of_form(form))) return form;
+  return std::nullopt;
+}
+
+std::string without_form(const std::string& metric) {
+  const std::optional<PromptForm> form = form_of_metric(metric);
+  return form ? metric.substr(front_of_form(*form).size()) : metric;
+}
 
 std::vector<std::string> question_metrics(const std::string& question) {
   std::vector<std::string> names;
@@ -30,9 +52,16 @@ std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs) {
   const auto take = [&](const std::string& name) {
     if (known.erase(name) > 0) names.push_back(name);
   };
-  for (const char* question : kQuestions)
-    for (const std::string& name : question_metrics(question)) take(name);
-  for (const char* name : kLeading) take(name);
+  // All of one front, "" being that of the edits' own form.
+  const auto take_all = [&](const std::string& front) {
+    for (const char* question : kQuestions)
+      for (const std::string& name : question_metrics(question)) take(front + name);
+    for (const char* name : kLeading) take(front + name);
+  };
+  take_all("");
+  for (const std::string& name : std::set(known))
+    if (!form_of_metric(name)) take(name);
+  for (const PromptForm form : kForms) take_all(front_of_form(form));
   names.insert(names.end(), known.begin(), known.end());
   return names;
 }
@@ -42,7 +71,7 @@ bool is_share(const std::string& metric) {
                                                      "_sampled", "_magnitude", "_unchanged", "_acc"};
   constexpr std::array<std::string_view, 6> kBegins = {"locality_", "specificity_", "portability_",
                                                        "bleed_",    "choice_",      "fact_check_"};
-  return metric == "score" ||
+  return without_form(metric) == "score" ||
          std::any_of(kEnds.begin(), kEnds.end(),
                      [&](std::string_view end) { return metric.ends_with(end); }) ||
          std::any_of(kBegins.begin(), kBegins.end(),

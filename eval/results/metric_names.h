@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "emend/eval.h"
+#include "emend/records.h"
 
 namespace emend {
 
@@ -17,8 +18,15 @@ inline constexpr std::array<const char*, 3> kQuestions = {"efficacy", "paraphras
 std::vector<std::string> question_metrics(const std::string& question);
 
 // Every metric of any run, before or after: those of the questions, then the scores, fluency, consistency and
-// drift, then the others by name.
+// drift, then the others by name; those of the other form come last, in the same order.
 std::vector<std::string> metric_names(const std::vector<EvalSummary>& runs);
+
+// A figure of the form that the edits were not made in: "raw_efficacy_success".
+std::string metric_in_form(PromptForm form, const std::string& metric);
+// Its form, and its name without it ("efficacy_success"). std::nullopt, and the name as it is: a figure of
+// the edits' own form.
+std::optional<PromptForm> form_of_metric(const std::string& metric);
+std::string without_form(const std::string& metric);
 
 // Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,
 // `*_generated`, `*_natural`, `*_sampled`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`,

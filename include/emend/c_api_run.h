@@ -193,11 +193,13 @@ typedef struct emend_benchmark_options {
   double temperature; /* of these, > 0 */
   const char* forms;  /* other forms of the facts: "all" or names separated by commas; NULL: none */
   const char* forms_file; /* YAML with wordings beside those of emend; NULL: none */
+  int32_t both_forms; /* not 0: the prompt, its paraphrases and the neighbours in the other form as well */
 } emend_benchmark_options;
-#define EMEND_BENCHMARK_OPTIONS_INIT                                                                        \
-  {                                                                                                         \
-    sizeof(emend_benchmark_options), NULL, NULL, 0, -1, 0, NULL, NULL, 0, NULL, 0, -1, NULL, NULL, NULL, 0, \
-        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL, 0, 0, 0, 0, 1.0, NULL, NULL \
+#define EMEND_BENCHMARK_OPTIONS_INIT                                                                         \
+  {                                                                                                          \
+    sizeof(emend_benchmark_options), NULL, NULL, 0, -1, 0, NULL, NULL, 0, NULL, 0, -1, NULL, NULL, NULL, 0,  \
+        0, 0, -1, NULL, NULL, NULL, 256, NULL, 0, 0, 1, 4096, NULL, NULL, NULL, 0, 0, 0, 0, 1.0, NULL, NULL, \
+        0                                                                                                    \
   }
 
 /* Records of a data set through one or several methods, as `emend eval` runs it, with its result files and

@@ -51,7 +51,8 @@ struct AnswerState {
 };
 
 struct AnswerTrace {
-  // "prompt", "paraphrase", "neighbour", "locality <kind>", "portability <kind>", "generation"
+  // "prompt", "paraphrase", "neighbour", "locality <kind>", "portability <kind>", "generation"; with a form
+  // in front ("raw prompt", "chat neighbour") in the form that the edit was not made in
   std::string role;
   std::string prompt;
   std::string answer;  // what is expected beside the target; empty for "generation"

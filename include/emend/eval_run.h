@@ -52,6 +52,10 @@ struct BenchmarkOptions {
   // name them. A neighbour about a measured subject is asked, but not protected. Where no method protects,
   // or no record has other subjects, a note of the results says so.
   bool hold_out = false;
+  // Also the prompt, its paraphrases and the neighbours in the form that the edits are not made in: raw
+  // beside chat, chat beside raw. Those figures have the form in front of their names, as
+  // `raw_efficacy_success`.
+  bool both_forms = false;
   // Also natural stop: greedy texts of at most so many tokens, which the model is to end itself; 0: not
   // asked.
   std::int64_t natural = 0;

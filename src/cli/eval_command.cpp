@@ -94,6 +94,10 @@ void add_question_options(OptionList& options, EvalArguments& asked) {
       .value(
           "form", "FORM", "raw, or chat", [&](const std::string& text) { run.form = parse_form(text); },
           "raw")
+      .flag(
+          "both-forms", run.both_forms,
+          "also ask the prompt, its paraphrases and the neighbours in the other form: raw beside chat, chat "
+          "beside raw")
       .flag("edited-neighbours", run.edited_neighbours,
             "in batch and sequential mode also ask neighbours that the same edit rewrites")
       .flag("plus", run.plus,

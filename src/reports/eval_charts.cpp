@@ -73,6 +73,11 @@ Axis share_axis(const DotChart& chart) {
   return {"mean over records", low < 0 ? std::max(-1.0, low - 0.02) : 0, 1, true};
 }
 
+std::string shares_title(std::optional<PromptForm> form) {
+  const std::string title = "Successes and magnitudes";
+  return form ? title + ", asked in the " + std::string(to_string(*form)) + " form" : title;
+}
+
 TitledChart single_metric_chart(const std::vector<EvalSummary>& runs, const std::string& metric) {
   DotChart chart = empty_chart(runs, metric, kNarrow);
   add_row(chart, runs, metric);
@@ -169,20 +174,23 @@ Dot dot_of(const std::string& metric, const MetricSummary& figure) {
 }
 
 std::vector<TitledChart> interval_charts(const std::vector<EvalSummary>& runs) {
-  DotChart shares = empty_chart(runs, "Successes and magnitudes", kWide);
+  // Of the edits' own form, and of the other one.
+  std::map<std::optional<PromptForm>, DotChart> shares;
   std::vector<TitledChart> others;
   for (const std::string& metric : metric_names(runs)) {
     if (!has_value(runs, metric)) continue;
     if (is_share(metric)) {
-      add_row(shares, runs, metric);
+      const std::optional<PromptForm> form = form_of_metric(metric);
+      const auto chart = shares.try_emplace(form, empty_chart(runs, shares_title(form), kWide)).first;
+      add_row(chart->second, runs, metric);
     } else {
       others.push_back(single_metric_chart(runs, metric));
     }
   }
   std::vector<TitledChart> charts;
-  if (!shares.rows.empty()) {
-    shares.x = share_axis(shares);
-    charts.push_back({shares.frame.title, dot_interval_svg(shares)});
+  for (auto& [form, chart] : shares) {
+    chart.x = share_axis(chart);
+    charts.push_back({chart.frame.title, dot_interval_svg(chart)});
   }
   charts.insert(charts.end(), others.begin(), others.end());
   return charts;

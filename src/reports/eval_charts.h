@@ -13,7 +13,8 @@ namespace emend {
 // A figure with the ends of its interval; one that is not known has no length.
 Dot dot_of(const std::string& metric, const MetricSummary& figure);
 
-// Unedited against the runs: all shares in one chart, each other metric in one of its own.
+// Unedited against the runs: all shares in one chart (those of the other form in a second one), each other
+// metric in one of its own.
 std::vector<TitledChart> interval_charts(const std::vector<EvalSummary>& runs);
 
 // One chart a metric over the number of edits; empty when no run has points.

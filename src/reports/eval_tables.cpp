@@ -119,10 +119,38 @@ SummarySection others_section(const std::vector<EvalSummary>& runs) {
   for (const std::string& name : names_of(runs)) section.columns.push_back(name);
   section.columns.emplace_back("n");
   for (const std::string& metric : metric_names(runs)) {
-    if (is_question_metric(metric) || is_form_metric(metric)) continue;
+    if (is_question_metric(metric) || is_form_metric(metric) || form_of_metric(metric)) continue;
     std::vector<NamedFigure> figures = {{metric, find_base_figure(runs, metric)}};
     for (const EvalSummary& run : runs) figures.emplace_back(metric, find_figure(run.metrics, metric));
     section.rows.push_back(figures_row(metric_label(metric), figures));
+  }
+  return section;
+}
+
+// Empty if one form alone was asked.
+SummarySection both_forms_section(const std::vector<EvalSummary>& runs) {
+  SummarySection section;
+  section.title = "Both forms side by side";
+  section.note =
+      "The same questions in the chat form and in the raw form, whichever of them the edits were made in. "
+      "generated: the free text begins with the answer; natural: the model ends its text itself, and the "
+      "text "
+      "is the answer and nothing else.";
+  section.columns = {"", "chat form", "raw form", "n"};
+  for (const std::string& other : metric_names(runs)) {
+    const std::optional<PromptForm> form = form_of_metric(other);
+    if (!form) continue;
+    const std::string metric = without_form(other);
+    const auto row = [&](const std::string& name, const MetricSummary* own, const MetricSummary* its) {
+      const bool chat_first = *form == PromptForm::kRaw;
+      section.rows.push_back(
+          figures_row(name, {{metric, chat_first ? own : its}, {metric, chat_first ? its : own}}));
+    };
+    section.rows.push_back({metric_label(metric)});
+    if (const MetricSummary* base = find_base_figure(runs, other))
+      row(kUnedited, find_base_figure(runs, metric), base);
+    for (const EvalSummary& run : runs)
+      row(run.name(), find_figure(run.metrics, metric), find_figure(run.metrics, other));
   }
   return section;
 }
@@ -235,8 +263,8 @@ std::string figure_text(const std::string& metric, const MetricSummary& figure) 
 }
 
 std::vector<SummarySection> summary_sections(const std::vector<EvalSummary>& runs) {
-  std::vector<SummarySection> sections = {questions_section(runs), forms_section(runs), others_section(runs),
-                                          records_section(runs)};
+  std::vector<SummarySection> sections = {questions_section(runs), both_forms_section(runs),
+                                          forms_section(runs), others_section(runs), records_section(runs)};
   std::erase_if(sections, [](const SummarySection& section) { return section.rows.empty(); });
   return sections;
 }

@@ -26,8 +26,8 @@ struct SummarySection {
 };
 
 // Successes by question (efficacy, paraphrase, neighbourhood; unedited, then each run) with teacher-forced
-// and generated ones side by side; all other metrics, one a row; records counted, those left out by reason.
-// Sections without rows are left out.
+// and generated ones side by side; what was asked in both forms, chat beside raw; all other metrics, one a
+// row; records counted, those left out by reason. Sections without rows are left out.
 std::vector<SummarySection> summary_sections(const std::vector<EvalSummary>& runs);
 
 // `columns` of the terminal; 0: no limit. Notes of the runs come last.

@@ -183,7 +183,7 @@ const std::map<std::string, Places> kReached = {
                                             "drift_text",     "drift_tokens", "out",
                                             "resume",         "shard",        "shards",
                                             "sampled",        "temperature",  "forms",
-                                            "forms_file"},
+                                            "forms_file",     "both_forms"},
                 {{"editors", kOwnMethods}})},
     {"BenchmarkConditions",
      {{"token_budget", "emend_benchmark_options.token_budget"},

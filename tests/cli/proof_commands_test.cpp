@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/files.h"
+#include "support/world_gguf.h"
 #include "world_edit.h"
 
 namespace emend {
@@ -40,9 +41,10 @@ TEST_F(ProofCommands, KlComparesAnEditWithItsBase) {
                  test_data("kl/text.txt"), "--context", "16", "--chunks", "6"});
   ASSERT_EQ(written.code, 0) << written.err;
   EXPECT_THAT(written.out, HasSubstr("6 chunks of 16 tokens, 42 positions; perplexity "));
+  const std::string quantised = folder_.write("q.gguf", test::world_gguf("Q4_0"));
   const Finished run = run_emend({"eval", "kl", "--model", world_model("gpt2"), "--base", base, "--text",
-                                  test_data("kl/text.txt"), "--patch", patch(), "--quantised",
-                                  world_model("gpt2"), "--json", folder_ / "j"});
+                                  test_data("kl/text.txt"), "--patch", patch(), "--quantised", quantised,
+                                  "--json", folder_ / "j"});
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("edited against quantised: "));
   const auto json = read_json(folder_ / "j");
@@ -51,10 +53,39 @@ TEST_F(ProofCommands, KlComparesAnEditWithItsBase) {
   // Against its own file a model shows the rounding to 16 bits alone; the edit shows more.
   EXPECT_LT(std::abs(json["models"][0]["kl"]["mean"].get<double>()), 1e-5);
   EXPECT_EQ(json["models"][0]["same_top"]["mean"], 1.0);
-  EXPECT_GT(json["models"][1]["kl"]["mean"].get<double>(), 1e-5);
-  EXPECT_EQ(json["models"][1]["kl"]["mean"], json["models"][3]["kl"]["mean"]);
+  const auto mean_kl = [&](std::size_t model) { return json["models"][model]["kl"]["mean"].get<double>(); };
+  EXPECT_GT(mean_kl(1), 1e-5);
+  // Four bits move this model by more than two facts do, and the edit moves the quantised model, too.
+  EXPECT_GT(mean_kl(2), mean_kl(1));
+  EXPECT_NE(mean_kl(3), mean_kl(2));
   EXPECT_EQ(json["comparisons"][0]["a"], "quantised");
-  EXPECT_GT(json["comparisons"][0]["difference"].get<double>(), 0);
+  EXPECT_EQ(json["comparisons"][0]["b"], "edited");
+  EXPECT_NEAR(json["comparisons"][0]["difference"].get<double>(), mean_kl(1) - mean_kl(2), 1e-9);
+  EXPECT_NEAR(json["comparisons"][1]["difference"].get<double>(), mean_kl(3) - mean_kl(2), 1e-9);
+  // The file that stood for the quantised model says the same when it is the model itself.
+  const Finished alone =
+      run_emend({"eval", "kl", "--model", quantised, "--base", base, "--json", folder_ / "alone"});
+  ASSERT_EQ(alone.code, 0) << alone.err;
+  EXPECT_EQ(read_json(folder_ / "alone")["models"][0]["kl"], json["models"][2]["kl"]);
+}
+
+// Behind a GGUF file in eight bits, which is nearer to its base than one in four.
+TEST_F(ProofCommands, KlTellsFinerBitsFromCoarserOnes) {
+  const std::string base = folder_ / "b.kld";
+  ASSERT_EQ(run_emend({"eval", "kl", "--model", world_model("gpt2"), "--write-base", base, "--text",
+                       test_data("kl/text.txt"), "--context", "16", "--chunks", "6"})
+                .code,
+            0);
+  std::map<std::string, double> kl;
+  for (const std::string type : {"Q8_0", "Q4_0"}) {
+    const std::string quantised = folder_.write(type + ".gguf", test::world_gguf(type));
+    const Finished run = run_emend({"eval", "kl", "--model", world_model("gpt2"), "--base", base,
+                                    "--quantised", quantised, "--json", folder_ / "j"});
+    ASSERT_EQ(run.code, 0) << run.err;
+    kl[type] = read_json(folder_ / "j")["models"][1]["kl"]["mean"];
+  }
+  EXPECT_GT(kl["Q8_0"], 1e-6);
+  EXPECT_GT(kl["Q4_0"], 10 * kl["Q8_0"]);
 }
 
 TEST_F(ProofCommands, KlRefusesWhatDoesNotGoTogether) {

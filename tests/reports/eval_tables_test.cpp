@@ -72,6 +72,25 @@ TEST(SummarySections, SetTeacherForcedBesideGenerated) {
                           ElementsAre("left out: subject not in its prompt", "4")));
 }
 
+// Chat stands first, whichever form the edits were made in.
+TEST(SummarySections, SetBothFormsSideBySide) {
+  const MetricSummary own{0.75, 0.1, 9}, other{0.25, 0.1, 9};
+  for (const char* front : {"raw_", "chat_"}) {
+    EvalSummary run = sample_summary("rome");
+    run.base[std::string(front) + "efficacy_success"] = other;
+    run.metrics["efficacy_success"] = own;
+    run.metrics[std::string(front) + "efficacy_success"] = other;
+    const auto sections = summary_sections({run});
+    ASSERT_EQ(sections.size(), 4u);
+    EXPECT_EQ(sections[1].title, "Both forms side by side");
+    EXPECT_THAT(sections[1].columns, ElementsAre("", "chat form", "raw form", "n"));
+    const bool chat = std::string(front) == "raw_";  // made in the chat form
+    EXPECT_THAT(sections[1].rows[2], ElementsAre("rome", chat ? "75.0 ± 10.0" : "25.0 ± 10.0",
+                                                 chat ? "25.0 ± 10.0" : "75.0 ± 10.0", "9"));
+    for (const auto& row : sections[2].rows) EXPECT_THAT(row[0], testing::Not(HasSubstr(front)));
+  }
+}
+
 TEST(SummarySections, TakeSeveralRuns) {
   EvalSummary other = sample_summary("memit");
   other.metrics["fluency"].n = 3;

@@ -77,6 +77,33 @@ TEST(RenderChat, KnowsTemplatesWithoutASystemMessage) {
             "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n");
 }
 
+// Llama 2 and Gemma have such templates: what a system message says is passed over or refused. emend sends a
+// user's message alone, so that nothing is dropped and nothing raised, and the message is found.
+TEST(RenderChat, TemplatesThatDropASystemMessageKeepTheUsers) {
+  const std::string dropping =
+      "{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST] ' + m['content'] + ' [/INST]' }}"
+      "{% elif m['role'] == 'system' %}{{ '' }}{% endif %}{% endfor %}";
+  const std::string refusing =
+      "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+      "{% for m in messages %}{{ '<start_of_turn>' + m['role'] + '\n' + m['content'] | trim + "
+      "'<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif "
+      "%}";
+  // The first message becomes the system's where it is one, and is no user's message any more.
+  const std::string sliced =
+      "{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% else %}{% set rest = messages "
+      "%}{% endif %}{% for m in rest %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}{{ "
+      "'assistant: ' }}";
+  for (const auto& [jinja, text] :
+       {std::pair(dropping, "[INST] Say system [/INST]"),
+        std::pair(refusing, "<start_of_turn>user\nSay system<end_of_turn>\n<start_of_turn>model\n"),
+        std::pair(sliced, "user: Say system\nassistant: ")}) {
+    const auto tokenizer = with_template(jinja);
+    EXPECT_EQ(render_chat(*tokenizer, "Say system"), text);
+    const ChatText chat = render_chat_with_place(*tokenizer, "Say system");
+    EXPECT_EQ(chat.text.substr(chat.message.begin, chat.message.end - chat.message.begin), "Say system");
+  }
+}
+
 TEST(RenderChat, ReadsASystemMessageFromAVariable) {
   const std::string jinja =
       "{% if messages[0]['role'] == 'system' %}{% set system_message = messages[0]['content'] %}{% else %}"

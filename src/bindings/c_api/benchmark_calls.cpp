@@ -36,6 +36,7 @@ std::vector<MethodFile> methods_of(const emend_benchmark_options& options) {
 
 void fill_questions(const emend_benchmark_options& options, BenchmarkOptions& benchmark) {
   benchmark.plus = options.plus != 0;
+  benchmark.both_forms = options.both_forms != 0;
   benchmark.edited_neighbours = options.edited_neighbours != 0;
   benchmark.other_subjects = options.other_subjects;
   benchmark.natural = options.natural;

@@ -44,6 +44,7 @@ void take_methods(Options& options, BenchmarkOptions& how) {
 void take_questions(Options& options, BenchmarkOptions& how) {
   options.take("bos", how.bos);
   options.take("form", how.form);
+  options.take("both_forms", how.both_forms);
   options.take("seed", how.seed);
   options.take("plus", how.plus);
   options.take("edited_neighbours", how.edited_neighbours);

@@ -18,10 +18,28 @@ TEST(MetricNames, ComeInTheOrderOfReading) {
                           "rewrite_acc"));
 }
 
+TEST(MetricNames, OfTheOtherFormComeLast) {
+  EvalSummary summary = sample_summary("rome");
+  for (const char* name : {"raw_score", "raw_efficacy_natural", "raw_efficacy_success"})
+    summary.metrics[name] = {0.5, 0.1, 2};
+  EXPECT_THAT(metric_names({summary}),
+              ElementsAre("efficacy_success", "efficacy_generated", "efficacy_magnitude", "score", "fluency",
+                          "rewrite_acc", "raw_efficacy_success", "raw_score", "raw_efficacy_natural"));
+}
+
+TEST(MetricNames, TellTheirForm) {
+  EXPECT_EQ(metric_in_form(PromptForm::kChat, "score"), "chat_score");
+  EXPECT_EQ(form_of_metric("chat_score"), PromptForm::kChat);
+  EXPECT_EQ(form_of_metric("raw_efficacy_success"), PromptForm::kRaw);
+  EXPECT_EQ(form_of_metric("score"), std::nullopt);
+  EXPECT_EQ(without_form("raw_efficacy_success"), "efficacy_success");
+  EXPECT_EQ(without_form("choice_old_target"), "choice_old_target");
+}
+
 TEST(IsShare, KnowsTheNamesOfTheField) {
-  for (const char* name :
-       {"rewrite_acc", "locality_neighborhood", "portability_one_hop", "neighbourhood_unchanged", "score",
-        "efficacy_natural", "paraphrase_sampled", "fact_check_all", "choice_bare_target"})
+  for (const char* name : {"rewrite_acc", "locality_neighborhood", "portability_one_hop",
+                           "neighbourhood_unchanged", "score", "efficacy_natural", "paraphrase_sampled",
+                           "fact_check_all", "choice_bare_target", "raw_score", "chat_efficacy_success"})
     EXPECT_TRUE(is_share(name)) << name;
   for (const char* name : {"fluency", "consistency", "drift_kl", "neighbourhood_kl"})
     EXPECT_FALSE(is_share(name)) << name;

@@ -156,6 +156,7 @@ class Studying(ModelBase):
         edited_neighbours: bool = False,
         other_subjects: int = 0,
         hold_out: bool = False,
+        both_forms: bool = False,
         natural: int = 0,
         sampled: int = 0,
         temperature: float = 1.0,
@@ -176,8 +177,8 @@ class Studying(ModelBase):
         ``records``: the first one and the one behind the last, among the usable ones; -1: all that follow. ``mode``: "single",
         "batch:N" or "sequential:N". ``generations``: free texts a record; -1: all.
         ``other_subjects``: of a record that names none, for bleed; ``hold_out``: every second other subject is measured and not
-        protected; ``natural``: tokens within which the model is to end its text itself, 0: not asked;
-        ``sampled``: texts of each prompt that are drawn at ``temperature``.
+        protected; ``both_forms``: prompts, paraphrases and neighbours in the other form as well; ``natural``: tokens within which
+        the model is to end its text itself, 0: not asked; ``sampled``: texts of each prompt that are drawn at ``temperature``.
         ``forms``: "all", or names of other forms of the facts separated by commas (docs/forms.md), in the wordings of emend and of
         ``forms_file``.
         """
@@ -201,6 +202,7 @@ class Studying(ModelBase):
             "edited_neighbours": edited_neighbours,
             "other_subjects": other_subjects,
             "hold_out": hold_out,
+            "both_forms": both_forms,
             "natural": natural,
             "sampled": sampled,
             "temperature": temperature,
