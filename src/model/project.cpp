@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "model/linear_rows.h"
+
 namespace emend {
 namespace {
 
@@ -22,14 +24,14 @@ struct LentMatrix : torch::CustomClassHolder {
   BlockMatrix matrix;
 };
 
-// x W^T + b and its gradient with respect to x, dy W: both as at::linear has them, but W is read again.
+// x W^T + b and its gradient with respect to x, dy W: both as linear_rows has them, but W is read again.
 class LentProjection : public torch::autograd::Function<LentProjection> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const BlockWeights& weights,
                             BlockMatrix matrix, BlockMatrix bias) {
     context->saved_data["matrix"] =
         at::IValue::make_capsule(c10::make_intrusive<LentMatrix>(weights, matrix));
-    return at::linear(x, weights.*matrix, weights.*bias);
+    return linear_rows(x, weights.*matrix, weights.*bias);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto capsule = context->saved_data["matrix"].toCapsule();
@@ -45,7 +47,7 @@ at::Tensor project(const at::Tensor& x, const BlockWeights& weights, BlockMatrix
   const bool takes_gradients = c10::GradMode::is_enabled() && x.requires_grad();
   if (takes_gradients && weights.lender && weights.lender->is_lent(weights.*matrix))
     return LentProjection::apply(x, weights, matrix, bias);
-  return at::linear(x, weights.*matrix, weights.*bias);
+  return linear_rows(x, weights.*matrix, weights.*bias);
 }
 
 }  // namespace emend

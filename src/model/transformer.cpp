@@ -2,7 +2,6 @@
 #include "model/transformer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "emend/error.h"
 #include "model/attention.h"
 #include "model/layers.h"
+#include "model/linear_rows.h"
 #include "model/project.h"
 #include "model/row_layout.h"
 #include "model/rows.h"
@@ -109,33 +109,10 @@ at::Tensor mlp_input(const at::Tensor& x, const at::Tensor& entering, const at::
   return spec.parallel ? attention_input : x;
 }
 
-// x head^T for few rows and a long vocabulary, portion by portion of the vocabulary: matrix libraries pack
-// the whole head before they multiply, which costs as much as the product of 16 rows; a portion stays in the
-// cache meanwhile. Fewer rows take another kernel, more rows hide the packing.
-at::Tensor head_product(const at::Tensor& x, const ModelWeights& weights) {
-  constexpr std::int64_t kPortion = 2048, kFewest = 16, kMost = 128;
-  const at::Tensor& head = weights.head;
-  const std::int64_t rows = x.size(0), vocab = head.size(0);
-  const bool plain = x.is_cpu() && x.scalar_type() == at::kFloat && !weights.head_bias.defined() &&
-                     !(c10::GradMode::is_enabled() && x.requires_grad());
-  if (!plain || rows < kFewest || rows > kMost || vocab < 4 * kPortion)
-    return at::linear(x, head, weights.head_bias);
-  at::Tensor logits = at::empty({rows, vocab}, x.options());
-  at::parallel_for(0, (vocab + kPortion - 1) / kPortion, 1, [&](std::int64_t begin, std::int64_t end) {
-    const c10::NoGradGuard no_gradients;
-    for (std::int64_t first = begin * kPortion; first < std::min(end * kPortion, vocab); first += kPortion) {
-      const std::int64_t count = std::min(kPortion, vocab - first);
-      at::Tensor portion = logits.narrow(1, first, count);
-      at::mm_out(portion, x, head.narrow(0, first, count).t());
-    }
-  });
-  return logits;
-}
-
 at::Tensor logits_of(const at::Tensor& x, const ModelWeights& weights, const ModelConfig& config,
                      Gradients gradients) {
   const at::Tensor seen = normalise(x, weights.final_norm, weights.final_norm_bias, config.block, gradients);
-  const at::Tensor logits = head_product(seen, weights).to(at::kFloat);
+  const at::Tensor logits = linear_rows(seen, weights.head, weights.head_bias).to(at::kFloat);
   return soft_capped(config.logit_multiplier == 1 ? logits : logits * config.logit_multiplier,
                      config.logit_soft_cap, gradients);
 }
