@@ -142,7 +142,8 @@ void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<s
   begin_search(progress, fmt::format("searching on, {} protected", groups.size()),
                static_cast<std::int64_t>(groups.size()) * steps_at_most(options), "steps");
   take(solution, groups,
-       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal));
+       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal,
+                     plan.context().group));
   progress.end();
 }
 
