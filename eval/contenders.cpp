@@ -65,7 +65,7 @@ std::string layers_text(const std::vector<int>& layers) {
 std::vector<MethodFile> benchmark_methods(const std::vector<std::string>& names,
                                           const std::vector<fs::path>& files, const EditorTable& table) {
   std::vector<MethodFile> methods;
-  for (const std::string& name : names) methods.push_back({name, name, {}, {}, {}});
+  for (const std::string& name : names) methods.push_back({name, name, {}, {}, {}, {}});
   for (const fs::path& path : files) {
     MethodFile file = read_method_file(path);
     if (!file.method.empty()) require_method(file.method_where, file.method, table, ErrorKind::kConfig);
