@@ -39,6 +39,7 @@ class LayerTrace {
   const std::vector<int>& layers() const { return layers_; }
   // The last layer: rows are traced up to it, and a search runs the blocks above it.
   int layer() const { return layers_.back(); }
+  const std::vector<TokenIds>& fronts() const { return fronts_; }
   // How values of the last layer reach the stream.
   const ValuePath& value_path() const { return value_path_; }
   std::int64_t front_length(std::int64_t front) const {

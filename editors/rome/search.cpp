@@ -133,8 +133,12 @@ void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<s
   SearchOptions options = search_of(plan);
   options.stop_probability = probability;
   options.stop_loss = 0;
-  if (groups.empty()) return;
   std::vector<SearchUnit> units;
+  if (groups.empty()) {  // of several processes each says so: none waits for this one
+    ShardGroup* const group = plan.context().group;
+    if (group != nullptr) search_values(plan.model(), plan.trace(), units, options, progress, nullptr, group);
+    return;
+  }
   for (const std::size_t g : groups) {
     units.push_back(make_unit(plan, g, solution.responses[g]));
     units.back().start = solution.results[g].r;

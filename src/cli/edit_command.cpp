@@ -327,7 +327,8 @@ int edit_command(const std::vector<std::string>& arguments) {
       return frame.show(console, with_commands(full_report(plan, {console.columns()})), to_json(plan, model));
     }
     const double load = std::chrono::duration<double>(Clock::now() - began).count();
-    what_stays = "values that were found stay beside the patch, and --resume goes on with them";
+    what_stays = fmt::format("if {} is there, --resume goes on with the values in it",
+                             run_file_of(work.patch).string());
     EditOutcome outcome = run_edit(model, work.file, how, console.progress());
     if (!is_first(group)) return kExitDone;
     outcome.seconds.load = load;

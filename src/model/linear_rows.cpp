@@ -33,7 +33,9 @@ bool has_few_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   const bool fits = is_plain(x) && is_plain(weight) && x.dim() == 2 && weight.dim() == 2 &&
                     x.size(1) == weight.size(1) && weight.stride(1) == 1;
   if (!fits || x.size(0) < 1 || x.size(0) > kernel.most_rows || takes_gradients(weight)) return false;
-  return !bias.defined() || (is_plain(bias) && bias.is_contiguous() && !takes_gradients(bias));
+  if (!bias.defined()) return true;
+  const bool fits_columns = bias.dim() == 1 && bias.size(0) == weight.size(0) && bias.is_contiguous();
+  return fits_columns && is_plain(bias) && !takes_gradients(bias);
 }
 
 at::Tensor product_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,

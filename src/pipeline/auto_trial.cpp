@@ -175,7 +175,7 @@ LayerDecision try_layers(const AutoTrial& trial, const TrialPlan& plan, Progress
   edits.context = trial.context;
   edits.context.protection = nullptr;
   edits.context.journal = nullptr;
-  edits.context.group = nullptr;  // another process may find the decision kept, and try nothing
+  edits.context.group = nullptr;  // the first process decides alone, and the others wait for its layer
   edits.layers = plan.layers;
   edits.known_only = false;
   edits.model_fingerprint = model.fingerprint();

@@ -96,7 +96,7 @@ std::string find_statistics_of_layers(EditJob& job) {
 }
 
 // The layers of a file that names none.
-void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
+void decide_layers(EditJob& job, TrialEdits trial, Progress& progress) {
   AutoLayerOptions options{is_by_depth(job.file->layer), {}, trial == TrialEdits::kAllowed};
   options.open_edits = [&] {
     job.base = base_of(job, progress);
@@ -110,6 +110,19 @@ void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
     job.trial = std::move(found.decision);
   else
     job.planned = std::move(found.planned);
+}
+
+// The same for all processes: the first one decides. Statistics and decisions that it is just writing would
+// lead others to other layers.
+void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
+  ShardGroup* const group = job.context.group;
+  if (group == nullptr || group->rank() == 0) decide_layers(job, trial, progress);
+  if (group == nullptr) return;
+  std::vector<std::uint64_t> decided;
+  for (const int layer : job.context.layers) decided.push_back(static_cast<std::uint64_t>(layer));
+  const std::vector<std::uint64_t> all = group->gather_to_all(decided);  // only the first one sends any
+  job.context.layers.clear();
+  for (const std::uint64_t layer : all) job.context.layers.push_back(static_cast<int>(layer));
 }
 
 [[noreturn]] void refuse_memory(const EditMemory& memory, const EditJob& job, std::int64_t limit) {
@@ -204,7 +217,13 @@ Statistics load_or_collect(const EditJob& job, const std::vector<EditRequest>& r
   }
   if (job.context.group != nullptr && job.context.group->rank() != 0) {  // the first one collects
     job.context.group->wait_for_all();
-    return load();
+    Statistics collected = load();
+    if (collected.layers.empty())
+      throw Error(ErrorKind::kIo,
+                  fmt::format("{}: the first process has collected statistics there, and this one does not "
+                              "find them; the option statistics must name a folder that all processes share",
+                              job.statistics.string()));
+    return collected;
   }
   StatisticsOptions options;
   options.seed = job.context.seed;

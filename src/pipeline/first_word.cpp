@@ -44,6 +44,7 @@ std::string try_words_in_front(const Model& model, const Editor& editor, const E
   const EditRequest& chosen = wordings[static_cast<std::size_t>(likeliest - states.begin())];
   EditorContext alone = context;
   alone.journal = nullptr;
+  alone.group = nullptr;  // errors are swallowed here: another process would wait for a search in vain
   alone.protection = nullptr;
   alone.keep_going = true;
   const FactRecord fact = editor.edit_each(model, {chosen}, alone, progress).front().facts.front();

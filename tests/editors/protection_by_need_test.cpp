@@ -11,9 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/expect_error.h"
 #include "editors/rome/plan.h"
 #include "editors/rome/protection_bounds.h"
 #include "editors/rome/search.h"
+#include "memories/first_of_two.h"
 #include "support/edit_world.h"
 #include "support/world.h"
 
@@ -151,6 +153,20 @@ TEST_P(ProtectionByNeedTest, AnEditThatWouldNotTakeStaysWithoutProtection) {
   EXPECT_TRUE(at::equal(plan.constraint(0).K, free.K)) << "the keys that the free edit is held to";
   EXPECT_TRUE(at::equal(solution.responses[0], a));
   EXPECT_TRUE(at::equal(solution.results[0].r, r));
+}
+
+// Rounding may hold an edit in one process and not in another.
+TEST_P(ProtectionByNeedTest, AProcessWithNothingToSearchOnSaysSoToTheOthers) {
+  using Numbers = test::FirstOfTwo::Numbers;
+  test::FirstOfTwo group([](const Numbers& own) { return Numbers{own.at(0) + 1, own.at(1), own.at(2)}; });
+  context_.group = &group;
+  RomeOptions options;
+  options.contexts = 2;
+  const RomePlan plan(world_.model, requests_, context_, options, Grouping::kAlone);
+  RomeSolution solution;
+  SilentProgress silent;
+  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { search_on(plan, solution, {}, 0.9, silent); }),
+              HasSubstr("do not search the same values"));
 }
 
 // A loss that the search never reaches would lead every shortened residual on for as many steps again.

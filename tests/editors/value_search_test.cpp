@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/expect_error.h"
+#include "memories/first_of_two.h"
 #include "search_fixture.h"
 
 namespace emend::editors {
@@ -333,6 +335,50 @@ TEST_P(ValueSearch, AUnitsOwnRowIsNotHeld) {
   only.held = {units_[1].a.unsqueeze(0), at::full({1, 32}, 9.0f)};
   only.own = 0;
   EXPECT_TRUE(at::equal(search({only})[0].r, search({units_[1]})[0].r));
+}
+
+using Numbers = test::FirstOfTwo::Numbers;
+
+// There is one batch: the first process searches it, and the other one has found nothing.
+TEST_P(ValueSearch, SharedByProcessesIsThatOfOne) {
+  int calls = 0;
+  test::FirstOfTwo group([&](const Numbers& own) { return calls++ == 0 ? own : Numbers{0, 0}; });
+  options_.gradient_tokens = 100'000;
+  const auto alone = search(units_),
+             shared = search_values(model_, *trace_, units_, options_, silent_, nullptr, &group);
+  ASSERT_EQ(shared.size(), alone.size());
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    EXPECT_TRUE(at::equal(shared[u].r, alone[u].r)) << "unit " << u;
+    EXPECT_EQ(shared[u].loss, alone[u].loss);
+    EXPECT_EQ(shared[u].steps, alone[u].steps);
+  }
+}
+
+TEST_P(ValueSearch, ProcessesWithOtherValuesAreRefusedBeforeAnySearch) {
+  const auto told = [&](const std::vector<SearchUnit>& units, ShardGroup& group) {
+    return test::error_of(ErrorKind::kNumeric, [&] {
+      search_values(model_, *trace_, units, options_, silent_, nullptr, &group);
+    });
+  };
+  const std::string refused = "do not search the same values";
+  Numbers first;
+  for (const std::size_t place : {0U, 1U, 2U}) {
+    test::FirstOfTwo group([&](const Numbers& own) {
+      if (own.front() > 0) first = own;
+      Numbers other = own;
+      ++other.at(place);
+      return other;
+    });
+    EXPECT_NE(told(units_, group).find(refused), std::string::npos) << "number " << place;
+    EXPECT_NE(told({}, group).find(refused), std::string::npos) << "one that has no values waits for nobody";
+  }
+  std::vector<SearchUnit> others = units_;
+  others[1].rows[0].labels[0] += 1;
+  test::FirstOfTwo group([&](const Numbers& own) {
+    EXPECT_NE(own, first) << "the same values for another target";
+    return Numbers{};
+  });
+  EXPECT_NE(told(others, group).find(refused), std::string::npos);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include <exception>
 #include <limits>
 
 #include "model/linear_kernel.h"
@@ -95,6 +96,22 @@ TEST(LinearRows, AMatrixThatIsTrainedHasItsGradient) {
   (linear_rows(x, weight, bias) * shares).sum().backward();
   EXPECT_LE(largest_difference(weight.grad(), at::mm(shares.t(), x)), 1e-5);
   EXPECT_LE(largest_difference(bias.grad(), shares.sum(0)), 1e-5);
+}
+
+TEST(LinearRows, ABiasOfAnotherLengthIsRefused) {
+  const at::Tensor x = numbers(5, 37, 1), weight = numbers(13, 37, 2), bias = numbers(1, 12, 3)[0];
+  EXPECT_THROW(linear_rows(x, weight, bias), std::exception) << "it would be read past its end";
+}
+
+TEST(LinearRows, OfNothingAreThoseOfTorch) {
+  const at::Tensor bias = numbers(1, 13, 3)[0];
+  const at::Tensor no_rows = linear_rows(at::zeros({0, 37}), numbers(13, 37, 2), bias),
+                   no_columns = linear_rows(numbers(5, 37, 1), at::zeros({0, 37}), {});
+  EXPECT_EQ(no_rows.size(0), 0);
+  EXPECT_EQ(no_rows.size(1), 13);
+  EXPECT_EQ(no_columns.size(0), 5);
+  EXPECT_EQ(no_columns.size(1), 0);
+  EXPECT_TRUE(at::equal(linear_rows(at::zeros({5, 0}), at::zeros({13, 0}), bias), bias.expand({5, 13})));
 }
 
 TEST(LinearRows, OtherTypesAreThoseOfTorch) {
