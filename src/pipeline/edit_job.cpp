@@ -11,6 +11,7 @@
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
 #include "analysis/statistics_place.h"
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
@@ -23,11 +24,15 @@
 namespace emend {
 namespace {
 
-// The layers that the file names, in ascending order.
-std::vector<int> given_layers(const EditFile& file, const Editor& editor, const ModelConfig& config) {
+// The layers that the file names, in ascending order; a note says so where the file has another one.
+std::vector<int> given_layers(const EditFile& file, const Editor& editor, const ModelConfig& config,
+                              Progress& progress) {
   const std::string where = file.layer.where.empty() ? file.path.string() + ": layer" : file.layer.where;
   std::vector<int> layers = named_layers(file.layer.layers, config, where);
   require_layer_use(editor, file.layer.layers, where);
+  if (layers != file.layer.layers)
+    progress.note(fmt::format("{}: layers are written from below, whatever their order in the list: {}",
+                              where, layer_names(layers)));
   return layers;
 }
 
@@ -141,7 +146,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
     throw Error(ErrorKind::kUsage,
                 fmt::format("the token budget must be at least 1, found {}", options.token_budget));
   EditJob job{&model, &editor, &file, {}, {}};
-  if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config());
+  if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config(), progress);
   job.context.prefix = row_prefix(model.tokenizer(), file.bos, file.form);
   require_positions(model, file, {job.context.prefix, file.form});
   job.statistics = statistics_folder(model, file);

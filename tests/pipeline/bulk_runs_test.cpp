@@ -8,6 +8,7 @@
 #include "emend/eval_run.h"
 #include "emend/patch_run.h"
 #include "eval/results/results_file.h"
+#include "support/keep_notes.h"
 #include "support/world.h"
 
 namespace emend {
@@ -15,8 +16,10 @@ namespace {
 
 using test::error_of;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -234,6 +237,17 @@ TEST_F(BulkRuns, WithoutStatisticsTheWarningOfDriftNamesNoOption) {
   const std::vector<std::string> warnings = edited(0, 1).patch.edit.warnings;
   ASSERT_THAT(warnings, SizeIs(1));
   EXPECT_THAT(warnings[0], HasSubstr("drift is not measured: the method uses no statistics (C = I), so"));
+}
+
+TEST_F(BulkRuns, LayersOutOfOrderAreWrittenFromBelowAndANoteSaysSo) {
+  file_.edits = {all_[0]};
+  test::KeepNotes ascending, descending;
+  EXPECT_THAT(plan_edit(model_, file_, options_, ascending).layers, ElementsAre(1, 2));
+  file_.layer.layers = {2, 1};
+  EXPECT_THAT(plan_edit(model_, file_, options_, descending).layers, ElementsAre(1, 2));
+  const auto told = HasSubstr("layers are written from below, whatever their order in the list: layers 1, 2");
+  EXPECT_THAT(descending.notes, Contains(told));
+  EXPECT_THAT(ascending.notes, Not(Contains(told)));
 }
 
 TEST_F(BulkRuns, APlanOnAPatchIsRefusedAsTheEditIs) {
