@@ -183,6 +183,7 @@ TEST_F(BulkRuns, AFolderOfStatisticsThatIsFilledInStepsServesLaterEdits) {
   options_.seed = 0;
   file_.layer.layers = {1, 2};
   file_.edits = {all_[0], all_[1]};
+  EXPECT_THAT(plan_edit(model_, file_, options_, silent_).layers_without_statistics, ElementsAre(2));
   const EditOutcome outcome = run_edit(model_, file_, options_, silent_);
   const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
   ASSERT_THAT(solves, SizeIs(2));
