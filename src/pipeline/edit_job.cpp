@@ -18,6 +18,7 @@
 #include "linalg/key_factors.h"
 #include "measure/other_subjects.h"
 #include "pipeline/auto_layer.h"
+#include "pipeline/edit_memory.h"
 #include "pipeline/position_check.h"
 #include "pipeline/unedited_texts.h"
 
@@ -119,17 +120,13 @@ void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
 
 [[noreturn]] void refuse_memory(const EditMemory& memory, const EditJob& job, std::int64_t limit) {
   const auto human = [](std::int64_t bytes) { return human_bytes(static_cast<std::uint64_t>(bytes)); };
-  std::vector<std::string> parts;
-  for (const MemoryNeed& need : memory.held) parts.push_back(need.work + " " + human(need.bytes));
-  std::vector<std::string> phases;
-  for (const MemoryNeed& need : memory.phases) phases.push_back(need.work + " " + human(need.bytes));
   throw Error(
       ErrorKind::kConfig,
       fmt::format("the edit of {} facts over {} layers needs {} at least, and the option memory allows {}: "
-                  "{}; and one at a time of {}; edit fewer facts at a time (the option on adds to a patch) "
-                  "or fewer layers, or give more memory",
+                  "{}; edit fewer facts at a time (the option on adds to a patch) or fewer layers, or give "
+                  "more memory",
                   job.file->edits.size(), job.context.layers.size(), human(memory.bytes()), human(limit),
-                  join(parts), join(phases)));
+                  parts_text(memory)));
 }
 
 }  // namespace
