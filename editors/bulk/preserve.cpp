@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <utility>
 
 #include "editors/common/metric.h"
@@ -26,8 +27,26 @@ NullSpace chosen_space(const Spectrum& spectrum, double threshold, int layer, co
   return space;
 }
 
-double threshold_of(const BulkOptions& options, const Spectrum& spectrum) {
-  return options.threshold > 0 ? options.threshold : threshold_for(spectrum, options.kept_directions);
+// Throws Error(kNumeric) if the share that `kept_directions` gives is no direction or all `size` of them.
+void require_some_directions(double share, std::int64_t size, int layer, const std::string& method) {
+  const auto kept = std::llround(share * static_cast<double>(size));
+  const std::string what = fmt::format("{}: kept_directions {:g} at layer {} keeps", method, share, layer);
+  if (kept <= 0)
+    throw Error(ErrorKind::kNumeric,
+                fmt::format("{} none of the {} directions: there is no null space to write in; give a larger "
+                            "share, {:.1g} or more",
+                            what, size, 1 / static_cast<double>(size)));
+  if (kept >= size)
+    throw Error(ErrorKind::kNumeric, fmt::format("{} all {} directions: the null space would protect no "
+                                                 "text; give a smaller share",
+                                                 what, size));
+}
+
+double threshold_of(const BulkOptions& options, const Spectrum& spectrum, int layer,
+                    const std::string& method) {
+  if (options.threshold > 0) return options.threshold;
+  require_some_directions(options.kept_directions, spectrum.values.size(0), layer, method);
+  return threshold_for(spectrum, options.kept_directions);
 }
 
 struct LayerNullSpace {
@@ -45,7 +64,7 @@ LayerNullSpace null_space_at(const Model& model, const EditorContext& context, i
               options.threshold,
               trace_of(context.statistics->layers.at(layer).C)};
   const std::shared_ptr<const Spectrum> spectrum = moment_spectrum(model, context, layer, method);
-  const double threshold = threshold_of(options, *spectrum);
+  const double threshold = threshold_of(options, *spectrum, layer, method);
   return {chosen_space(*spectrum, threshold, layer, method), threshold,
           spectrum->values.sum().item<double>()};
 }

@@ -242,12 +242,13 @@ void BulkRun::write_layer(std::size_t place, const at::Tensor& wanted, Progress&
 
 void BulkRun::note(std::size_t place, Progress& progress) const {
   if (!reads_notes(progress)) return;
+  const std::size_t keys = systems_[place].groups();
   const RealisedShare share = systems_[place].realised();
   const std::optional<double> energy = call_.preserve[place].kept_energy();
   progress.note(fmt::format(
-      "layer {}: {} keys' facts solved together, {:.3f} of the residual realised in the mean (least {:.3f}), "
-      "{:.3f} of it missing, {:.3f} at all keys{}",
-      call_.layers[place], systems_[place].groups(), share.mean, share.least, share.missing,
+      "layer {}: {} key{} solved together (facts of one key count once); of what is asked for, {:.3f} is "
+      "realised in the mean (least {:.3f}), {:.3f} is missing, {:.3f} at all keys{}",
+      call_.layers[place], keys, keys == 1 ? "" : "s", share.mean, share.least, share.missing,
       share.missing_at_all_keys, energy ? fmt::format(", tr(PCP)/tr(C) {:.3f}", *energy) : ""));
 }
 

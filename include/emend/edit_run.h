@@ -94,6 +94,8 @@ struct PlanOutcome {
   // edit, since their target is the answer already (with the patch of EditRunOptions::on, if there is one).
   std::vector<FactState> before = {};
   std::vector<bool> already_true = {};
+  // Without statistics: which of `layers` have none. Empty: all.
+  std::vector<int> layers_without_statistics = {};
 };
 
 // Layers, conflicts and costs of the edits of `file` and what the model says to them now, without a search;

@@ -303,9 +303,9 @@ int edit_command(const std::vector<std::string>& arguments) {
     if (!common.statistics.empty()) console.open_log();  // the model has nothing to add
     Model model = frame.load(console, [&](const ModelConfig& config) {
       const ComputeType type = parse_compute_type(common.dtype);
-      return edit_work_bytes(config, type, common.token_budget,
-                             least_edit_memory(work.file.model, *work.editor, work.file, common.token_budget,
-                                               asked.run.on, type));
+      return edit_work(config, type, common.token_budget,
+                       least_edit_memory(work.file.model, *work.editor, work.file, common.token_budget,
+                                         asked.run.on, type));
     });
     if (group != nullptr) frame.common.token_budget = group->least(common.token_budget);
     keep_out_of_statistics(frame, work, statistics_folder(model, work.file), console);

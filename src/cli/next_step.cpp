@@ -32,6 +32,28 @@ bool can_lose_facts(const Patch& patch) {
                       [](const WeightSolve& solve) { return solve.rule == SolveRule::kTrained; });
 }
 
+bool share_a_key(const FactRecord& one, const FactRecord& other) {
+  if (one.parts.empty() || other.parts.empty()) return false;
+  const FactPart &a = one.parts.front(), &b = other.parts.front();
+  return a.weight == b.weight && a.keys.defined() && b.keys.defined() && a.keys.equal(b.keys);
+}
+
+// The other facts of the first key of this one that want another target.
+std::vector<std::string> rivals_of(const std::string& id, const std::vector<FactRecord>& facts) {
+  const auto own = std::find_if(facts.begin(), facts.end(),
+                                [&](const FactRecord& fact) { return fact.request.id == id; });
+  std::vector<std::string> ids;
+  for (const FactRecord& other : facts)
+    if (own != facts.end() && other.is_edited() && other.request.id != id &&
+        other.request.target != own->request.target && share_a_key(*own, other))
+      ids.push_back(other.request.id);
+  return ids;
+}
+
+bool is_of_targets(const std::string& check) {
+  return check == "efficacy" || check == "paraphrase" || check == "said";
+}
+
 // Names no option that the method of the patch does not have.
 const char* rewording_for(const std::string& check, const Patch& patch) {
   if (check == "efficacy") return "Reword its prompt, or edit another layer (--layer N).";
@@ -41,6 +63,14 @@ const char* rewording_for(const std::string& check, const Patch& patch) {
     return "Edit another layer (--layer N), or lower the option `clamp` of the method.";
   if (check == "drift") return "Edit another layer (--layer N), or edit fewer facts.";
   return "Reword its prompt, or protect its neighbours (`method: rome` with `protect: neighbours`).";
+}
+
+std::string shared_key_advice(const std::string& id, const std::vector<std::string>& rivals) {
+  return fmt::format(
+      "{} has the key of {}, which wants another target: their prompts are the same up to the end of the "
+      "subject, and one key holds one value for all its facts. Leave one of them out of the edit file, or "
+      "reword a prompt so that other words stand before its subject, and edit again.",
+      id, first_names(rivals, kMostIds));
 }
 
 }  // namespace
@@ -58,6 +88,13 @@ std::vector<std::string> next_steps(const Patch& patch, const std::filesystem::p
     else
       text += fmt::format("it is due to {}; the worst is {} ({}). ", first_names(blame.ids, kMostIds), first,
                           blame.worst);
+    std::vector<std::string> rivals;
+    if (is_of_targets(blame.check) && can_lose_facts(patch)) rivals = rivals_of(first, patch.edit.facts);
+    if (!rivals.empty()) {
+      // Taking one out of the patch would leave the value that was found for both.
+      steps.push_back(text + shared_key_advice(first, rivals));
+      continue;
+    }
     text += rewording_for(blame.check, patch);
     if (blame.leaves_any && can_lose_facts(patch))
       text += fmt::format(" Or take {} out of the patch: {}", first, drop_command(blame, model, file));

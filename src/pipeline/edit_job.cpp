@@ -11,23 +11,29 @@
 #include "analysis/prompt_rows.h"
 #include "analysis/statistics_factors.h"
 #include "analysis/statistics_place.h"
+#include "base/layer_number.h"
 #include "base/strings.h"
 #include "emend/error.h"
 #include "emend/statistics_store.h"
 #include "linalg/key_factors.h"
 #include "measure/other_subjects.h"
 #include "pipeline/auto_layer.h"
+#include "pipeline/edit_memory.h"
 #include "pipeline/position_check.h"
 #include "pipeline/unedited_texts.h"
 
 namespace emend {
 namespace {
 
-// The layers that the file names, in ascending order.
-std::vector<int> given_layers(const EditFile& file, const Editor& editor, const ModelConfig& config) {
+// The layers that the file names, in ascending order; a note says so where the file has another one.
+std::vector<int> given_layers(const EditFile& file, const Editor& editor, const ModelConfig& config,
+                              Progress& progress) {
   const std::string where = file.layer.where.empty() ? file.path.string() + ": layer" : file.layer.where;
   std::vector<int> layers = named_layers(file.layer.layers, config, where);
   require_layer_use(editor, file.layer.layers, where);
+  if (layers != file.layer.layers)
+    progress.note(fmt::format("{}: layers are written from below, whatever their order in the list: {}",
+                              where, layer_names(layers)));
   return layers;
 }
 
@@ -127,17 +133,13 @@ void find_layers(EditJob& job, TrialEdits trial, Progress& progress) {
 
 [[noreturn]] void refuse_memory(const EditMemory& memory, const EditJob& job, std::int64_t limit) {
   const auto human = [](std::int64_t bytes) { return human_bytes(static_cast<std::uint64_t>(bytes)); };
-  std::vector<std::string> parts;
-  for (const MemoryNeed& need : memory.held) parts.push_back(need.work + " " + human(need.bytes));
-  std::vector<std::string> phases;
-  for (const MemoryNeed& need : memory.phases) phases.push_back(need.work + " " + human(need.bytes));
   throw Error(
       ErrorKind::kConfig,
       fmt::format("the edit of {} facts over {} layers needs {} at least, and the option memory allows {}: "
-                  "{}; and one at a time of {}; edit fewer facts at a time (the option on adds to a patch) "
-                  "or fewer layers, or give more memory",
+                  "{}; edit fewer facts at a time (the option on adds to a patch) or fewer layers, or give "
+                  "more memory",
                   job.file->edits.size(), job.context.layers.size(), human(memory.bytes()), human(limit),
-                  join(parts), join(phases)));
+                  parts_text(memory)));
 }
 
 }  // namespace
@@ -154,7 +156,7 @@ EditJob make_job(const Model& model, const Editor& editor, const EditFile& file,
     throw Error(ErrorKind::kUsage,
                 fmt::format("the token budget must be at least 1, found {}", options.token_budget));
   EditJob job{&model, &editor, &file, {}, {}};
-  if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config());
+  if (!file.layer.layers.empty()) job.context.layers = given_layers(file, editor, model.config(), progress);
   job.context.prefix = row_prefix(model.tokenizer(), file.bos, file.form);
   require_positions(model, file, {job.context.prefix, file.form});
   job.statistics = statistics_folder(model, file);

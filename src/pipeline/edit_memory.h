@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "emend/edit_run.h"
 #include "emend/editor.h"
 #include "emend/memory_estimate.h"
 #include "emend/model.h"
+#include "pipeline/memory_limit.h"
 
 namespace emend {
 
@@ -20,8 +22,11 @@ std::optional<EditMemory> least_edit_memory(const std::filesystem::path& path, c
                                             const std::filesystem::path& on, ComputeType type);
 
 // As edit_work_bytes of memory_limit.h, with what the editor plans (weights included, which are not counted
-// here).
-std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::int64_t token_budget,
-                             const std::optional<EditMemory>& planned);
+// here), and its parts.
+WorkSize edit_work(const ModelConfig& config, ComputeType type, std::int64_t token_budget,
+                   const std::optional<EditMemory>& planned);
+
+// "weights 20 MB, ...; and one at a time of a solve 3 MB, ..."
+std::string parts_text(const EditMemory& memory);
 
 }  // namespace emend

@@ -332,6 +332,19 @@ std::filesystem::path run_file_of(const std::filesystem::path& patch) {
   return std::filesystem::path(patch).concat(".run");
 }
 
+namespace {
+
+// Those of the edit whose files are not in its folder.
+std::vector<int> layers_without_statistics(const EditJob& job) {
+  const auto present = load_origins(*job.model, job.context.layers, job.context.prefix, job.statistics);
+  std::vector<int> missing;
+  for (const int layer : job.context.layers)
+    if (!present.contains(layer)) missing.push_back(layer);
+  return missing;
+}
+
+}  // namespace
+
 PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOptions& options,
                       Progress& progress) {
   const std::unique_ptr<Editor> editor = editor_of(file, table_of(options));
@@ -361,6 +374,7 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
   if (outcome.uses_statistics) {
     statistics = load_statistics_in_file(model, job.context.layers, job.context.prefix, job.statistics);
     outcome.has_statistics = !statistics.layers.empty();
+    if (!outcome.has_statistics) outcome.layers_without_statistics = layers_without_statistics(job);
     for (const std::string& note : notes_on(statistics)) progress.note(note);
   }
   const Protect protect = protection_of(file, *editor);

@@ -49,16 +49,18 @@ WeightLimit limit_weights(const std::filesystem::path& path, const ModelOptions&
                             options.device.text()));
   const ModelConfig config = read_outline(path).config;
   const WeightSizes weights = weight_sizes(config, tensors_of(options.dtype));
-  const std::int64_t needed = work(config), program = program_bytes(config);
+  const WorkSize size = work(config);
+  const std::int64_t needed = size.bytes, program = program_bytes(config);
   const std::int64_t room = memory_bytes - needed - program;
   if (room < weights.least) {
     const std::int64_t megabyte = 1'000'000;
     throw Error(ErrorKind::kConfig,
                 fmt::format("the option memory is too little for {}: the least is the option memory {}M: {} "
-                            "of it tables, norms and the largest block, {} the work, {} the program with "
+                            "of it tables, norms and the largest block, {} the work{}, {} the program with "
                             "its tokenizer",
                             path.string(), (weights.least + needed + program + megabyte - 1) / megabyte,
-                            human(weights.least), human(needed), human(program)));
+                            human(weights.least), human(needed),
+                            size.what.empty() ? "" : " (" + size.what + ")", human(program)));
   }
   if (room >= weights.all) return {};
   const std::int64_t held = spare == Spare::kForWeights ? room : weights.least;
@@ -83,18 +85,33 @@ std::int64_t changed_weight_bytes(const ModelConfig& config, ComputeType type,
 }
 
 std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::int64_t token_budget) {
-  return edit_work_bytes(config, type, token_budget, std::nullopt);
+  return edit_work(config, type, token_budget, std::nullopt).bytes;
 }
 
-std::int64_t edit_work_bytes(const ModelConfig& config, ComputeType type, std::int64_t token_budget,
-                             const std::optional<EditMemory>& planned) {
+std::string parts_text(const EditMemory& memory) {
+  const auto listed = [](const std::vector<MemoryNeed>& needs) {
+    std::vector<std::string> parts;
+    for (const MemoryNeed& need : needs) parts.push_back(need.work + " " + human(need.bytes));
+    return join(parts);
+  };
+  return listed(memory.held) + "; and one at a time of " + listed(memory.phases);
+}
+
+WorkSize edit_work(const ModelConfig& config, ComputeType type, std::int64_t token_budget,
+                   const std::optional<EditMemory>& planned) {
   const std::int64_t changed = changed_weight_bytes(config, type, 1);
   EditSize size;
   size.factor_in_file = false;  // the folder may turn out to have no room for it
   const std::int64_t edit =
       planned ? planned->bytes() - weight_bytes(config, type) : edit_bytes(config, size) + changed;
-  return std::max(
-      {edit, own_text_statistics_bytes(config, 1), pass_bytes(config, token_budget, kDriftWidth) + changed});
+  const std::int64_t statistics = own_text_statistics_bytes(config, 1),
+                     pass = pass_bytes(config, token_budget, kDriftWidth) + changed;
+  WorkSize work(std::max({edit, statistics, pass}));
+  if (edit < work.bytes)
+    work.what = pass < work.bytes ? "collecting statistics; " : "a pass over the text of drift; ";
+  work.what += "the edit takes " + human(edit);
+  if (planned) work.what += " beside the weights, planned with them: " + parts_text(*planned);
+  return work;
 }
 
 std::optional<EditMemory> least_edit_memory(const std::filesystem::path& path, const Editor& editor,

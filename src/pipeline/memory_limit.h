@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emend/model.h"
@@ -12,8 +13,16 @@
 
 namespace emend {
 
-// What the work of a run takes besides the weights, for a model of this shape (emend/memory_estimate.h).
-using WorkBytes = std::function<std::int64_t(const ModelConfig&)>;
+// What the work of a run takes besides the weights.
+struct WorkSize {
+  WorkSize(std::int64_t all, std::string parts = {}) : bytes(all), what(std::move(parts)) {}
+
+  std::int64_t bytes;
+  std::string what;  // its parts, for a refusal; empty: nothing is said of them
+};
+
+// Of a model of this shape (emend/memory_estimate.h).
+using WorkBytes = std::function<WorkSize(const ModelConfig&)>;
 
 // Who gets what is left where not all weights fit: weights, or the work, which then needs fewer passes over
 // them (statistics of many layers).

@@ -313,17 +313,24 @@ std::string trial_line(const PlanOutcome& outcome) {
       join(outcome.trial_facts), kTrialEdits, join(numbers_text(outcome.layers)));
 }
 
+std::string no_statistics_line(const PlanOutcome& outcome) {
+  const std::vector<int>& missing = outcome.layers_without_statistics.empty()
+                                        ? outcome.layers
+                                        : outcome.layers_without_statistics;
+  return fmt::format(
+      "No statistics of {} in {}: without them there are no costs and conflicts to tell. The edit itself "
+      "makes them; to see its costs before, collect statistics of the layer{}.\n",
+      layer_names(missing), outcome.statistics.string(), missing.size() == 1 ? "" : "s");
+}
+
 }  // namespace
 
 std::string plan_report(const PlanOutcome& outcome, std::size_t columns) {
-  const std::string layers = join(numbers_text(outcome.layers));
   std::string text = present_table(outcome, columns) + "\n";
   if (outcome.has_statistics)
     text += costs_table(outcome.plan, columns) + "\n" + reach_text(outcome.plan);
   else
-    text += "No statistics of layer " + layers + " in " + outcome.statistics.string() +
-            ": without them there are no costs and conflicts to tell. The edit itself makes them; to see "
-            "its costs before, collect statistics of the layer.\n";
+    text += no_statistics_line(outcome);
   if (outcome.memory) text.append("\n").append(memory_table(*outcome.memory, columns)).append("\n");
   return text + trial_line(outcome) +
          method_line(outcome.method, outcome.objective, outcome.uses_statistics) + "\n" +

@@ -71,7 +71,8 @@ TEST_F(ManyEdits, ADryRunSaysWhatTheEditWillHold) {
   EXPECT_TRUE(memory.at("search_tokens").is_null());
   const Finished refused = run_emend({"edit", file, "--dry-run", "--memory", "1M"});
   EXPECT_EQ(refused.code, 3);
-  EXPECT_THAT(refused.err, AllOf(HasSubstr("--memory is too little"), HasSubstr("the least is --memory")));
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("--memory is too little"), HasSubstr("the least is --memory"),
+                                 HasSubstr("second moments"), HasSubstr("; and one at a time of ")));
   const Finished wrong = run_emend({"edit", file, "--memory", "much"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("--memory"));

@@ -1,6 +1,7 @@
 // What emend edit advises after a failed check: nothing that the program would refuse.
 #include "cli/next_step.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,6 +44,21 @@ TEST(NextStep, NamesTheEditAndTheCommandThatTakesItOut) {
       "protect its neighbours (`method: rome` with `protect: neighbours`). Or take bridge out of the "
       "patch: emend patch drop out/p.safetensors bridge --model m.gguf --out "
       "out/p-without-bridge.safetensors");
+}
+
+TEST(NextStep, NamesTheFactOfTheSameKeyThatWantsAnotherTarget) {
+  Patch patch = failed_patch(SolveRule::kLeastSquares, "efficacy");
+  std::vector<FactRecord>& facts = patch.edit.facts;
+  facts[1].after->prompt = {0.1, 0.9, false, " Paris"};
+  facts[0].parts[0].keys = at::ones({1, 3});
+  facts[1].parts[0].keys = at::ones({1, 3});
+  EXPECT_THAT(advice(patch), HasSubstr("Reword its prompt")) << "one target is no conflict";
+  facts[0].request.target = "Milan";
+  EXPECT_THAT(advice(patch), AllOf(HasSubstr("it is due to bridge"),
+                                   HasSubstr("bridge has the key of tower, which wants another target"),
+                                   Not(HasSubstr("edit another layer")), Not(HasSubstr("patch drop"))));
+  facts[0].parts[0].keys = at::zeros({1, 3});
+  EXPECT_THAT(advice(patch), AllOf(HasSubstr("edit another layer"), Not(HasSubstr("has the key of"))));
 }
 
 TEST(NextStep, FactsThatWereTrainedTogetherAreNotTakenApart) {

@@ -26,6 +26,7 @@ using test::normals;
 using test::relative;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class BulkFormula : public ::testing::Test {
  protected:
@@ -175,6 +176,17 @@ TEST_F(BulkFormula, OfAnEmptyOrWholeNullSpaceIsRefused) {
   options.threshold = 1e6;
   EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { preserve(options); }),
               AllOf(HasSubstr("no eigenvalue from 1e+06 on"), HasSubstr("the largest is")));
+}
+
+TEST_F(BulkFormula, OfAShareOfNoOrAllDirectionsIsRefusedByTheOptionThatWasGiven) {
+  BulkOptions options = editors::alphaedit_method().own;
+  options.threshold = 0;
+  for (const auto& [share, kept] : {std::pair(1e-6, "keeps none of the"), std::pair(1.0, "keeps all")}) {
+    options.kept_directions = share;
+    EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { preserve(options); }),
+                AllOf(HasSubstr("kept_directions"), HasSubstr(kept), HasSubstr("at layer 1"),
+                      Not(HasSubstr("threshold"))));
+  }
 }
 
 // Facts one by one, as the recursive form of least squares has it: M = (lambda C + Kp Kp^T)^-1, residuals

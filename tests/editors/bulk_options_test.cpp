@@ -54,6 +54,8 @@ TEST(BulkOptionTables, OfTheFourMethodsDifferInTheirConstants) {
   EXPECT_EQ(value("alphaedit", "paper", "preserve"), "null-space");
   EXPECT_EQ(value("alphaedit", "paper", "carry"), "true");
   EXPECT_EQ(value("bulk", "emend", "values"), "spread");
+  for (const std::string method : {"bulk", "memit", "emmet", "alphaedit"})
+    for (const std::string preset : {"emend", "paper"}) EXPECT_EQ(value(method, preset, "search"), "adam");
   EXPECT_THAT(test::error_of(ErrorKind::kConfig,
                              [] {
                                make_editor("memit", {{"filter", {"nonsense", "test"}}});

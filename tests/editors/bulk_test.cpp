@@ -8,6 +8,7 @@
 #include "analysis/prompt_rows.h"
 #include "base/expect_error.h"
 #include "emend/editor.h"
+#include "support/keep_notes.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
@@ -17,6 +18,7 @@ namespace {
 
 using test::relative;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 // The second moments of a world's layers 1 and 2, made once a program.
@@ -303,6 +305,13 @@ TEST_P(BulkWorld, EditsOfTheirOwnDoNotKnowEachOther) {
   EXPECT_LT(relative(each[1].changes.at(0).delta(at::TensorOptions(at::kDouble)),
                      alone.changes.at(0).delta(at::TensorOptions(at::kDouble))),
             0.1);
+}
+
+TEST_P(BulkWorld, ANoteOfEachLayerSaysHowManyKeysWereSolved) {
+  test::KeepNotes kept;
+  editor("memit", {{"rounds", "1"}})->edit(model_, some(0, 1), context_, kept);
+  EXPECT_THAT(kept.notes, Contains(HasSubstr("layer 1: 1 key solved together (facts of one key count")));
+  EXPECT_THAT(kept.notes, Contains(HasSubstr("layer 2: 1 key solved together")));
 }
 
 TEST_P(BulkWorld, PlanNamesLayersAndMissingStatistics) {

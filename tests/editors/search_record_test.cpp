@@ -47,6 +47,15 @@ void expect_same(const SearchResult& one, const SearchResult& other) {
   EXPECT_EQ(one.converged, other.converged);
 }
 
+TEST(KeptValues, HoldTheTwelveNumbersThatTheDocumentNames) {
+  std::vector<SearchResult> found(2);
+  for (SearchResult& result : found) result.r = at::zeros({3});
+  found[1].end_probability = 0.25;
+  const FoundValues packed = pack_results(found);
+  EXPECT_EQ(packed.numbers.sizes(), at::IntArrayRef({2, 12})) << "docs/formats.md, PATCH.run";
+  EXPECT_EQ(packed.numbers[1][11].item<double>(), 0.25);
+}
+
 TEST(MissedEnd, IsToldOfAValueThatWasFound) {
   SearchResult result;
   result.converged = true;

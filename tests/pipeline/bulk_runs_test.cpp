@@ -8,6 +8,7 @@
 #include "emend/eval_run.h"
 #include "emend/patch_run.h"
 #include "eval/results/results_file.h"
+#include "support/keep_notes.h"
 #include "support/world.h"
 
 namespace emend {
@@ -15,8 +16,10 @@ namespace {
 
 using test::error_of;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
@@ -180,6 +183,7 @@ TEST_F(BulkRuns, AFolderOfStatisticsThatIsFilledInStepsServesLaterEdits) {
   options_.seed = 0;
   file_.layer.layers = {1, 2};
   file_.edits = {all_[0], all_[1]};
+  EXPECT_THAT(plan_edit(model_, file_, options_, silent_).layers_without_statistics, ElementsAre(2));
   const EditOutcome outcome = run_edit(model_, file_, options_, silent_);
   const std::vector<WeightSolve>& solves = outcome.patch.edit.solves;
   ASSERT_THAT(solves, SizeIs(2));
@@ -234,6 +238,17 @@ TEST_F(BulkRuns, WithoutStatisticsTheWarningOfDriftNamesNoOption) {
   const std::vector<std::string> warnings = edited(0, 1).patch.edit.warnings;
   ASSERT_THAT(warnings, SizeIs(1));
   EXPECT_THAT(warnings[0], HasSubstr("drift is not measured: the method uses no statistics (C = I), so"));
+}
+
+TEST_F(BulkRuns, LayersOutOfOrderAreWrittenFromBelowAndANoteSaysSo) {
+  file_.edits = {all_[0]};
+  test::KeepNotes ascending, descending;
+  EXPECT_THAT(plan_edit(model_, file_, options_, ascending).layers, ElementsAre(1, 2));
+  file_.layer.layers = {2, 1};
+  EXPECT_THAT(plan_edit(model_, file_, options_, descending).layers, ElementsAre(1, 2));
+  const auto told = HasSubstr("layers are written from below, whatever their order in the list: layers 1, 2");
+  EXPECT_THAT(descending.notes, Contains(told));
+  EXPECT_THAT(ascending.notes, Not(Contains(told)));
 }
 
 TEST_F(BulkRuns, APlanOnAPatchIsRefusedAsTheEditIs) {

@@ -76,6 +76,16 @@ TEST(Report, APlanWithoutStatisticsNamesTheEdits) {
                                           HasSubstr("0.250"), HasSubstr("the model has 4.")));
 }
 
+TEST(Report, APlanNamesTheLayersThatHaveNoStatistics) {
+  PlanOutcome outcome;
+  outcome.layers = {1, 2, 3};
+  outcome.has_statistics = false;
+  outcome.statistics = "stats";
+  EXPECT_THAT(full_report(outcome), HasSubstr("No statistics of layers 1, 2, 3 in stats: "));
+  outcome.layers_without_statistics = {3};
+  EXPECT_THAT(full_report(outcome), HasSubstr("No statistics of layer 3 in stats: "));
+}
+
 TEST(Report, APatchTellsTheSameWithAndWithoutItsFile) {
   const Patch patch = test::sample_edit().patch;
   Json with = Json::parse(to_json(patch, "p.safetensors"));
