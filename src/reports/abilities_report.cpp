@@ -64,8 +64,8 @@ std::string ability_notes(const AbilityOutcome& outcome) {
         count_text(outcome.bootstrap.draws), outcome.bootstrap.seed);
   for (const AbilityResult& task : outcome.tasks)
     if (task.cut > 0)
-      text += fmt::format("{}: {} {} too long for the model's positions and lost the beginning.\n",
-                          task.name, count_text(task.cut), task.cut == 1 ? "item was" : "items were");
+      text += fmt::format("{}: {} {} too long for the model's positions and lost the beginning.\n", task.name,
+                          count_text(task.cut), task.cut == 1 ? "item was" : "items were");
   return text;
 }
 

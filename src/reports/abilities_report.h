@@ -1,5 +1,5 @@
-// Abilities before and after an edit (emend/abilities.h): on a terminal, as a page, as JSON, and as files of a
-// folder.
+// Abilities before and after an edit (emend/abilities.h): on a terminal, as a page and as JSON, and as files
+// of a folder.
 #pragma once
 
 #include <cstddef>

@@ -68,8 +68,8 @@ TEST_F(PatchCommand, AbilitiesAreAskedBeforeAndAfterIt) {
     more.insert(more.begin(), asked.begin(), asked.end());
     return run_emend(more);
   };
-  const Finished both = run({"--patch", patch(), "--out", folder_ / "out", "--json", folder_ / "j", "--report",
-                             folder_ / "p.html"});
+  const Finished both = run({"--patch", patch(), "--out", folder_ / "out", "--json", folder_ / "j",
+                             "--report", folder_ / "p.html"});
   ASSERT_EQ(both.code, 0) << both.err;
   EXPECT_THAT(both.out, HasSubstr("lost"));
   const nlohmann::json json = read_json(folder_ / "j");
