@@ -211,7 +211,8 @@ std::vector<Edit> Run::search(Entrant& entrant, const std::vector<EditRequest>& 
 
 // In tokens, whatever the form.
 std::int64_t Run::room_in_front() {
-  if (!room_) room_ = measure_.room_in_front();
+  if (room_) return *room_;
+  room_ = measure_.room_in_front();
   if (other_form_) room_ = std::min(*room_, other_form_->room_in_front());
   return *room_;
 }

@@ -272,8 +272,8 @@ install_clients() {
   [[ -n $wants_clients ]] || return 0
   heading "Programs of others that tests run"
   local stamp=$clients_dir/.emend-ready python site
-  if [[ ${EMEND_SKIP_CLIENTS:-} == 1 || ! -x .venv/bin/python ]]; then
-    say "left out (EMEND_SKIP_CLIENTS=1, or no .venv): tests with them are skipped"
+  if [[ ${EMEND_SKIP_CLIENTS:-} == 1 || -z $(venv_torch) ]]; then # pip would fetch a torch, which is large
+    say "left out (EMEND_SKIP_CLIENTS=1, or no torch in .venv): tests with them are skipped"
     return
   fi
   if [[ -e $stamp && $(< "$stamp") == "${clients[*]}" ]]; then
@@ -283,13 +283,15 @@ install_clients() {
   say "${clients[*]} go into $clients_dir (about 150 MB to download)"
   rm -rf "$clients_dir"
   python=$clients_dir/bin/python
-  if python3 -m venv "$clients_dir" && site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') &&
+  # Of the interpreter that torch was installed for, which need not be the python3 on PATH.
+  if .venv/bin/python -m venv "$clients_dir" && site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))') &&
     .venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$site/emend-torch.pth" &&
-    timeout 600 "$python" -m pip install --disable-pip-version-check -q --no-compile "${clients[@]}"; then
+    timeout 600 "$python" -m pip install --disable-pip-version-check -q --no-compile "${clients[@]}" &&
+    "$python" -c 'import torch, transformers, lm_eval.models.huggingface, openai' > /dev/null; then
     echo "${clients[*]}" > "$stamp"
   else
     rm -rf "$clients_dir"
-    say "they could not be installed (is there a network?): tests with them are skipped"
+    say "they could not be installed, or not imported (is there a network?): tests with them are skipped"
   fi
 }
 
@@ -308,7 +310,9 @@ default_jobs() {
 build_release() {
   heading "Build ($build_dir)"
   local args=("-DEMEND_LIBTORCH=${EMEND_LIBTORCH:-}" -DEMEND_UNITY=ON "${cmake_args[@]}") wanted stamp=$build_dir/.emend-configured
-  wanted=$(printf '%s\n' "$root" "CXX=${CXX:-}" "CMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH:-}" "${args[@]}")
+  local found_clients=no # CMake looks for them when it configures, and tests run what it found
+  [[ ! -x $clients_dir/bin/python ]] || found_clients=yes
+  wanted=$(printf '%s\n' "$root" "CXX=${CXX:-}" "CMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH:-}" "clients: $found_clients" "${args[@]}")
   if [[ ! -e $build_dir/build.ninja || ! -e $stamp || $(< "$stamp") != "$wanted" ]]; then
     local fresh=()
     [[ ! -e $build_dir/CMakeCache.txt ]] || fresh=(--fresh) # forgets what earlier arguments left in the cache

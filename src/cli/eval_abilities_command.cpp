@@ -21,6 +21,7 @@ int eval_abilities_command(const std::vector<std::string>& arguments) {
       .texts("patch", files, "FILE",
              "the patches, in the order in which they stack (none: the model as it is)", Use::kReads)
       .text("out", out, "DIR", "write abilities.json, and every item to items.jsonl")
+      .report("write the table as an HTML page")
       .only_with("--patch FILE: the intervals of differences alone are drawn", {"seed"},
                  [&] { return !files.empty(); });
   frame.other_paths = [&] { return OtherFiles{{out}, {}, {}}; };
@@ -38,7 +39,8 @@ int eval_abilities_command(const std::vector<std::string>& arguments) {
         measure_abilities(model, tasks, changes_of(patches), how, console.progress());
     if (!out.empty()) write_abilities(out, outcome, tasks, files, model);
     return frame.show(console, abilities_text(outcome, console.columns()),
-                      abilities_json(outcome, files, model));
+                      abilities_json(outcome, files, model),
+                      {[&] { return abilities_page(outcome, model.path()); }});
   });
 }
 

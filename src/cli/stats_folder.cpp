@@ -91,7 +91,7 @@ int stats_import_command(const std::vector<std::string>& arguments) {
   return frame.run(arguments, [&](Console& console) {
     const Model model = frame.load(console);
     const StatisticsSummary summary =
-        import_into(files, model, resolve_bos(model.tokenizer(), frame.bos()), out);
+        import_into(files, model, resolve_bos(model.tokenizer(), frame.bos()), out, console.progress());
     console.note(import_remark(summary));
     return frame.show(console, full_report(summary, {console.columns()}), to_json(summary, &model));
   });

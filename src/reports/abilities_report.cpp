@@ -9,8 +9,10 @@
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
+#include "report/html.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/page.h"
 
 namespace emend {
 namespace {
@@ -25,7 +27,8 @@ std::string points(double share) {
   return fmt::format("{:+.1f}", 100 * share);
 }
 
-void add_row(Table& table, const std::string& name, const std::string& form, const AbilityFigure& figure) {
+std::vector<std::string> figure_cells(const std::string& name, const std::string& form,
+                                      const AbilityFigure& figure) {
   std::vector<std::string> cells = {name, form, count_text(figure.before.n), figure.metric,
                                     percent_text(figure.before.mean)};
   if (!figure.paired) {
@@ -36,7 +39,34 @@ void add_row(Table& table, const std::string& name, const std::string& form, con
                                fmt::format("[{}, {}]", points(paired.low), points(paired.high)),
                                count_text(figure.lost), count_text(figure.gained), number_text(figure.p, 2)});
   }
-  table.add_row(cells);
+  return cells;
+}
+
+// A row for each figure of each task, and that of all tasks.
+std::vector<std::vector<std::string>> ability_rows(const AbilityOutcome& outcome) {
+  std::vector<std::vector<std::string>> rows;
+  for (const AbilityResult& task : outcome.tasks)
+    for (const AbilityFigure& figure : task.figures)
+      rows.push_back(figure_cells(task.name, task.form, figure));
+  if (outcome.all) rows.push_back(figure_cells("all", "", *outcome.all));
+  return rows;
+}
+
+// What stands below the table.
+std::string ability_notes(const AbilityOutcome& outcome) {
+  std::string text = "+-: half of the 95 % interval, in points.\n";
+  if (outcome.edited)
+    text = fmt::format(
+        "lost: items right before and wrong after; gained: the other way round. p: McNemar's exact test of "
+        "the "
+        "two,\nnot corrected for the number of rows. Difference in points, its interval by paired bootstrap "
+        "over items, {} draws, seed {}.\n",
+        count_text(outcome.bootstrap.draws), outcome.bootstrap.seed);
+  for (const AbilityResult& task : outcome.tasks)
+    if (task.cut > 0)
+      text += fmt::format("{}: {} {} too long for the model's positions and lost the beginning.\n", task.name,
+                          count_text(task.cut), task.cut == 1 ? "item was" : "items were");
+  return text;
 }
 
 std::vector<TableColumn> heads(bool edited) {
@@ -90,25 +120,25 @@ std::string item_line(const AbilityResult& task, const ItemOutcome& item, const 
 
 std::string abilities_text(const AbilityOutcome& outcome, std::size_t columns) {
   Table table(heads(outcome.edited));
-  std::string notes;
-  for (const AbilityResult& task : outcome.tasks) {
-    for (const AbilityFigure& figure : task.figures) add_row(table, task.name, task.form, figure);
-    if (task.cut > 0)
-      notes += fmt::format("{}: {} {} too long for the model's positions and lost the beginning.\n",
-                           task.name, count_text(task.cut), task.cut == 1 ? "item was" : "items were");
+  for (const std::vector<std::string>& cells : ability_rows(outcome)) table.add_row(cells);
+  return table.text(columns) + "\n" + ability_notes(outcome);
+}
+
+std::string abilities_page(const AbilityOutcome& outcome, const std::filesystem::path& model) {
+  PageTable table;
+  table.label = "Right answers of each task";
+  for (const TableColumn& column : heads(outcome.edited))
+    table.columns.push_back({column.header, column.align == Align::kLeft});
+  for (const std::vector<std::string>& cells : ability_rows(outcome)) {
+    std::vector<PageCell>& row = table.rows.emplace_back();
+    for (const std::string& cell : cells) row.push_back({cell});
   }
-  if (outcome.all) add_row(table, "all", "", *outcome.all);
-  std::string text = table.text(columns) + "\n";
-  if (outcome.edited)
-    text += fmt::format(
-        "lost: items right before and wrong after; gained: the other way round. p: McNemar's exact test of "
-        "the "
-        "two,\nnot corrected for the number of rows. Difference in points, its interval by paired bootstrap "
-        "over items, {} draws, seed {}.\n",
-        count_text(outcome.bootstrap.draws), outcome.bootstrap.seed);
-  else
-    text += "+-: half of the 95 % interval, in points.\n";
-  return text + notes;
+  Page page;
+  page.title = outcome.edited ? "Abilities before and after the edit" : "Abilities of the model";
+  page.subtitle = model.string();
+  page.body = "<section>\n<h2>Tasks</h2>\n<p class=\"note\">" + escape_html(ability_notes(outcome)) +
+              "</p>\n" + table_html(table) + "</section>\n";
+  return page_html(page);
 }
 
 ResultJson abilities_json(const AbilityOutcome& outcome, const std::vector<std::string>& patches,

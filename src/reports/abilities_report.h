@@ -1,4 +1,5 @@
-// Abilities before and after an edit (emend/abilities.h): on a terminal, as JSON, and as files of a folder.
+// Abilities before and after an edit (emend/abilities.h): on a terminal, as a page and as JSON, and as files
+// of a folder.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,9 @@ inline constexpr const char* kAbilitiesFile = "abilities.json";
 inline constexpr const char* kItemsFile = "items.jsonl";
 
 std::string abilities_text(const AbilityOutcome& outcome, std::size_t columns);
+
+// The same table as an HTML page; `model`: where the model lies, for the subtitle.
+std::string abilities_page(const AbilityOutcome& outcome, const std::filesystem::path& model);
 
 // `patches`: the files that were laid on the model, in their order.
 ResultJson abilities_json(const AbilityOutcome& outcome, const std::vector<std::string>& patches,

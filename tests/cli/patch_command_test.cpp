@@ -68,12 +68,14 @@ TEST_F(PatchCommand, AbilitiesAreAskedBeforeAndAfterIt) {
     more.insert(more.begin(), asked.begin(), asked.end());
     return run_emend(more);
   };
-  const Finished both = run({"--patch", patch(), "--out", folder_ / "out", "--json", folder_ / "j"});
+  const Finished both = run({"--patch", patch(), "--out", folder_ / "out", "--json", folder_ / "j",
+                             "--report", folder_ / "p.html"});
   ASSERT_EQ(both.code, 0) << both.err;
   EXPECT_THAT(both.out, HasSubstr("lost"));
   const nlohmann::json json = read_json(folder_ / "j");
   EXPECT_EQ(json["patches"][0], patch());
   EXPECT_EQ(json["tasks"][0]["items"], 8);
+  EXPECT_THAT(read_text_file(folder_ / "p.html"), HasSubstr(">piqa<"));
   EXPECT_EQ(json["all"]["acc"]["n"], 13);
   EXPECT_EQ(read_json(folder_ / "out/abilities.json")["tasks"], json["tasks"]);
   std::ifstream items(folder_ / "out/items.jsonl");

@@ -281,7 +281,7 @@ TEST_F(StatsCommand, ImportWantsTrustInTheModelsName) {
   const Finished broken = run_emend({"stats", "import", file, "--model", world_model("gpt2"), "--out",
                                      folder_ / "o", "--trust-model-name"});
   EXPECT_EQ(broken.code, 3);
-  EXPECT_THAT(broken.err, HasSubstr("zip"));
+  EXPECT_THAT(broken.err, testing::AllOf(HasSubstr("import of statistics"), HasSubstr("zip")));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "o"));
 }
 

@@ -45,5 +45,15 @@ TEST(AbilitiesReport, TellsTheIntervalOfOneModel) {
   EXPECT_THAT(text, Not(HasSubstr("gained")));
 }
 
+TEST(AbilitiesReport, HasTheSameFiguresOnAPage) {
+  const std::string page = abilities_page(sample(true), "models/a&b.gguf");
+  for (const char* text : {"Abilities before and after the edit", "models/a&amp;b.gguf", ">arc<", ">58.4 %<",
+                           ">[-3.0, -0.4]<", "1,000 draws, seed 7", "arc: 2 items were too long"})
+    EXPECT_THAT(page, HasSubstr(text));
+  const std::string alone = abilities_page(sample(false), "m.gguf");
+  EXPECT_THAT(alone, HasSubstr("Abilities of the model"));
+  EXPECT_THAT(alone, Not(HasSubstr("gained")));
+}
+
 }  // namespace
 }  // namespace emend

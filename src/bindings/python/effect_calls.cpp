@@ -57,9 +57,12 @@ Warned abilities(Session& session, const Named& patches, const nb::dict& given, 
   const std::vector<AbilityTask> tasks = read_ability_tasks(data);
   const std::vector<NamedPatch> laid = copies_of(patches);
   std::vector<std::string> warnings = require_bases(laid, session.model);
-  const AbilityOutcome outcome = measure_abilities(session.model, tasks, changes_of(laid), how, watcher);
-  if (!out.empty()) write_abilities(out, outcome, tasks, names_of(patches), session.model);
-  return {report_of(outcome, names_of(patches), session.model), std::move(warnings)};
+  const auto outcome = std::make_shared<AbilityOutcome>(
+      measure_abilities(session.model, tasks, changes_of(laid), how, watcher));
+  if (!out.empty()) write_abilities(out, *outcome, tasks, names_of(patches), session.model);
+  Report report = report_of(*outcome, names_of(patches), session.model);
+  report.page = [outcome, model = session.model.path()] { return abilities_page(*outcome, model); };
+  return {std::move(report), std::move(warnings)};
 }
 
 // All but the adapters, whose folders go to `adapters`.

@@ -20,6 +20,7 @@ def test_abilities_are_those_of_the_program(gpt2, saved, program, tmp_path):
     data = [DATA / "abilities" / name for name in ("arc.jsonl", "piqa.jsonl")]
     before = gpt2.digest()
     found = gpt2.abilities(data, [saved], out=tmp_path / "out")
+    assert "<html" in found.html and ">piqa<" in found.html
     told = program("eval", "abilities", "--model", gpt2.path, "--data", *data, "--patch", saved.name)
     assert without(found.to_dict(), *RUN) == without(told, *RUN)
     assert [task["name"] for task in found.tasks] == ["arc", "piqa"] and found.patches == [saved.name]
