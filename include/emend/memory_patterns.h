@@ -148,6 +148,7 @@ struct PatternsOutcome {
   std::optional<PatternTransition> transition;  // from four layers on
   std::optional<int> crossover;  // the first layer from which semantic > shallow in most of the later layers
   std::vector<AnnotatorAgreement> annotators;
+  std::int64_t annotations_elsewhere = 0;  // rows of annotations of cells that were not looked at
   std::int64_t background = 0;  // prefixes that were drawn
   std::map<std::string, double> seconds;
 };
@@ -161,7 +162,8 @@ struct PatternsOutcome {
 // 3 deviations. The tests of a layer are not corrected for the number of its cells: the shares that random
 // sets reach, false_alarms and topic_alarms, are measured beside them. Throws Error: kUsage (an option out of
 // range, topics without a model), kConfig and kFormat as MemoryIndex does, kModel (an index of another
-// model), kFormat naming file and line for annotations with wrong columns or ranks.
+// model), kFormat naming file and line for annotations with wrong columns, or with layers, cells or
+// ranks that the index does not have.
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
 PatternsOutcome find_patterns(const Model& model, const PatternOptions& options,
                               Progress& progress = no_progress());

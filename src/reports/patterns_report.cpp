@@ -131,7 +131,12 @@ std::string annotators_text(const PatternsOutcome& outcome, std::size_t columns)
   for (const AnnotatorAgreement& pair : outcome.annotators)
     table.add_row({pair.a, pair.b, count_text(pair.cells), count_text(pair.prefixes),
                    percent_text(pair.agreement), number_text(pair.kappa)});
-  return "\n" + table.text(columns);
+  std::string text = "\n" + table.text(columns);
+  if (outcome.annotations_elsewhere > 0)
+    text += fmt::format("Not compared: {} row{} of the annotations, of cells that were not looked at here.\n",
+                        count_text(outcome.annotations_elsewhere),
+                        outcome.annotations_elsewhere == 1 ? "" : "s");
+  return text;
 }
 
 std::string change_text(const MutationShare& change) {
@@ -279,6 +284,7 @@ ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& o
           {"crossover", or_null(outcome.crossover)},
           {"cells", cells},
           {"annotators", annotators},
+          {"annotations_elsewhere", outcome.annotations_elsewhere},
           {"mutation", outcome.mutations.empty() ? ResultJson(nullptr) : mutations_json(outcome)},
           {"seconds", outcome.seconds}};
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -186,6 +187,28 @@ TEST(PatternsOfAnIndex, SharesAddUpAndAnnotationReturns) {
   EXPECT_EQ(compared.annotators[0].cells, 24);
   EXPECT_NEAR(compared.annotators[0].agreement, 1, 1e-9);
   EXPECT_EQ(compared.annotators[1].cells, 1) << "bob looked at one cell";
+  EXPECT_EQ(compared.annotations_elsewhere, 0);
+
+  const auto annotate = [&](const std::string& row) {
+    std::ofstream(folder / "eve.csv") << "layer0,memory,annotator,pattern_id,kind,description,prefix_ranks\n"
+                                      << row << "\n";
+    options.annotations = {folder / "eve.csv"};
+  };
+  const auto refused = [&](const std::string& row, const char* what) {
+    annotate(row);
+    EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { find_patterns(options); }),
+                testing::AllOf(HasSubstr("eve.csv:2"), HasSubstr(what)))
+        << row;
+  };
+  refused("99,0,eve,,,,", "the index (0, 2), found 99");
+  refused("0,99999,eve,,,,", "found 99999");
+  refused("0,0,eve,0,shallow,d,0 999", "prefix_ranks");
+  int other = 0;
+  while (std::any_of(outcome.cells.begin(), outcome.cells.end(),
+                     [&](const CellPatterns& cell) { return cell.cell == MemoryId{0, other}; }))
+    ++other;
+  annotate("0," + std::to_string(other) + ",eve,,,,");
+  EXPECT_EQ(find_patterns(options).annotations_elsewhere, 1);
 }
 
 TEST(Annotation, WrongFilesAreNamedByLine) {
