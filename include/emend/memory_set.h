@@ -73,7 +73,8 @@ struct SetOutcome {
 };
 
 // Throws Error: kUsage (no setting, an option out of range, an empty prompt), kConfig (a cell that the model
-// does not have, with the valid range; a position beyond the model's).
+// does not have, with the valid range; a position beyond the model's, or behind the prompt and all tokens
+// that may follow it).
 SetOutcome run_memory_set(const Model& model, const SetOptions& options, Progress& progress = no_progress());
 
 }  // namespace emend

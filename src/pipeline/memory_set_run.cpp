@@ -102,18 +102,19 @@ class SetRun {
  public:
   SetRun(const Model& model, const SetOptions& options) : model_(model), options_(options) {
     outcome_.ids = prompt_tokens(model, options.prompt, {.bos = options.bos});
+    limit_ = tokens_that_fit(model, outcome_.ids.size(), options.max_new);
+    require_positions();
   }
 
   SetOutcome run(Progress& progress) {
     const c10::NoGradGuard no_gradients;
     settle();
     const auto prompt = static_cast<std::int64_t>(outcome_.ids.size());
-    const std::int64_t limit = tokens_that_fit(model_, outcome_.ids.size(), options_.max_new);
     for (const auto& [name, side, effects] :
          {std::tuple("unchanged", &outcome_.unchanged, std::vector<Effect>{}),
           {"changed", &outcome_.changed, effects_}}) {
-      progress.begin(name, limit, "tokens");
-      side->completion = continuation(model_, outcome_.ids, effects, limit, progress);
+      progress.begin(name, limit_, "tokens");
+      side->completion = continuation(model_, outcome_.ids, effects, limit_, progress);
       side->text = completion_text(model_.tokenizer(), side->completion);
       progress.end();
     }
@@ -122,6 +123,18 @@ class SetRun {
   }
 
  private:
+  // Refuses positions behind all tokens that the run can have.
+  void require_positions() const {
+    const auto prompt = static_cast<std::int64_t>(outcome_.ids.size()), most = prompt + limit_;
+    for (const MemorySetting& setting : options_.settings)
+      for (const std::int64_t position : setting.positions)
+        if (position >= most)
+          throw Error(ErrorKind::kConfig,
+                      fmt::format("{}: there is no position {}: the prompt has the positions 0 to {}, and with "
+                                  "{} new tokens the last one is {}",
+                                  to_string(setting), position, prompt - 1, limit_, most - 1));
+  }
+
   // The numbers behind "on" and the coefficients before, from a pass without changes.
   void settle() {
     PassInput input;
@@ -182,6 +195,7 @@ class SetRun {
 
   const Model& model_;
   const SetOptions& options_;
+  std::int64_t limit_ = 0;  // tokens that either model writes, at most
   std::vector<Effect> effects_;
   SetOutcome outcome_;
 };

@@ -103,6 +103,8 @@ TEST(MemorySetRefusals, NameWhatIsWrong) {
   EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L99D0=off"})), HasSubstr("L99D0"));
   EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L0D99999=off"})), HasSubstr("L0D99999"));
   EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L0D0=off@100000"})), HasSubstr("positions"));
+  EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L0D0=off@0,99"})),
+              testing::AllOf(HasSubstr("no position 99"), HasSubstr("0 to"), HasSubstr("6 new tokens")));
   SetOptions options = options_for({"L0D0=off"});
   options.top = 0;
   EXPECT_THAT(refusal(ErrorKind::kUsage, options), HasSubstr("top"));
