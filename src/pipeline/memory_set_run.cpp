@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <tuple>
 
 #include "emend/error.h"
@@ -200,12 +201,33 @@ class SetRun {
   SetOutcome outcome_;
 };
 
+// Refuses two settings of one cell at the same tokens, and those that a later one at all tokens overrides.
+// Others of one cell stand side by side: off for all tokens, but 1 at the last one.
+void require_no_clash(const std::vector<MemorySetting>& settings) {
+  const auto positions = [](const MemorySetting& setting) {
+    return std::set<std::int64_t>(setting.positions.begin(), setting.positions.end());
+  };
+  for (std::size_t j = 0; j < settings.size(); ++j)
+    for (std::size_t i = 0; i < j; ++i) {
+      const MemorySetting &first = settings[i], &later = settings[j];
+      if (first.cell != later.cell) continue;
+      const bool same = first.where == later.where && positions(first) == positions(later),
+                 overrides = later.where == Where::kAll && later.kind != Kind::kFactor;
+      if (same || overrides)
+        throw Error(ErrorKind::kUsage,
+                    fmt::format("{} and {} set one cell at the same tokens; give one setting of it, or one for "
+                                "all tokens and behind it others for some, such as @last",
+                                to_string(first), to_string(later)));
+    }
+}
+
 void check(const Model& model, const SetOptions& options) {
   constexpr int kMostTop = 100;
   if (options.settings.empty()) throw Error(ErrorKind::kUsage, "give at least one setting of a cell");
   if (options.top < 1 || options.top > kMostTop)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option top must be 1 to {}, found {}", kMostTop, options.top));
+  require_no_clash(options.settings);
   check_prompt_options({.max_new = options.max_new});
   for (const MemorySetting& setting : options.settings) {
     require_memory(model.config(), setting.cell);
