@@ -77,7 +77,8 @@ struct LayerPatterns {
   double topics = 0, topic_alarms = 0;  // share of cells with a topic, and of such random sets
 };
 
-// share = lo + (hi - lo) / (1 + exp(-(layer - middle) / s)) of prefixes with a semantic pattern.
+// share = lo + (hi - lo) / (1 + exp(-(layer - middle) / s)) of prefixes with a semantic pattern;
+// lo and hi lie in [0, 1].
 struct PatternTransition {
   double low = 0, high = 0, middle = 0, width = 0;  // width: layers from 10 % to 90 %, 4.39 s
 };

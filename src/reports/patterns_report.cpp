@@ -51,9 +51,22 @@ std::string first_patterns(const CellPatterns& cell) {
   return join(words);
 }
 
+// Whether the fit rises or falls between the layers, and not at their very ends.
+bool shows_transition(const PatternsOutcome& outcome) {
+  constexpr double kLeastChange = 0.005, kGridStep = 0.1;
+  std::vector<double> layers;
+  for (const LayerPatterns& layer : outcome.layers)
+    if (layer.cells > 0) layers.push_back(layer.layer);
+  const PatternTransition& fit = *outcome.transition;
+  return std::abs(fit.high - fit.low) >= kLeastChange && !layers.empty() &&
+         fit.middle > layers.front() + kGridStep / 2 && fit.middle < layers.back() - kGridStep / 2;
+}
+
 std::string shape_sentence(const PatternsOutcome& outcome) {
   std::string text;
-  if (outcome.transition)
+  if (outcome.transition && !shows_transition(outcome))
+    text += "The semantic share shows no transition over these layers. ";
+  else if (outcome.transition)
     text += fmt::format("Semantic share over layers: from {} to {}, middle {}, 10 to 90 % over {} layers. ",
                         percent_text(outcome.transition->low), percent_text(outcome.transition->high),
                         number_text(outcome.transition->middle), number_text(outcome.transition->width));

@@ -83,6 +83,20 @@ TEST(PatternTests, AFitFindsThePlantedTransition) {
   EXPECT_FALSE(fit_transition({0, 1, 2}, {0, 0, 1}).has_value());
 }
 
+// A plain fit of these would leave [0, 1] at an end.
+TEST(PatternTests, AFitStaysBetweenZeroAndOne) {
+  const std::vector<double> layers = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+  for (const std::vector<double>& shares : std::vector<std::vector<double>>{
+           {0.03, 0.04, 0.03, 0.03, 0.03, 0.03, 0.02, 0.01, 0}, {0.2, 0.5, 0.8, 0.9, 1, 1, 1, 1, 1}}) {
+    const auto fit = fit_transition(layers, shares);
+    ASSERT_TRUE(fit.has_value());
+    for (const double end : {fit->low, fit->high}) {
+      EXPECT_GE(end, 0);
+      EXPECT_LE(end, 1);
+    }
+  }
+}
+
 // Sentences over a few hundred invented words.
 std::string random_sentence(const Random& random, std::uint64_t& drawn, int words) {
   std::string text;
