@@ -27,7 +27,7 @@ struct MovedCell {
   double relative = 0;  // over the length of the value before
   double share = 0;     // of the squared length of the whole change
   double cosine = 0;    // between the value before and after
-  std::vector<std::string> before = {}, after = {};  // first tokens of the value
+  std::vector<std::string> before = {}, after = {};  // first tokens of the value; none of one that is zero
 };
 
 struct LayerFootprint {
@@ -38,8 +38,9 @@ struct LayerFootprint {
   // Share of the squared change in the 1, 10, 100, 1,000 most moved cells, as far as there are so many.
   std::vector<std::pair<std::int64_t, double>> concentration;
   std::int64_t cells_of_90 = 0;         // the smallest number of cells that hold 90 % of it
-  std::int64_t changed_favourites = 0;  // cells whose value has another first token afterwards, of all
-  std::vector<MovedCell> moved;         // by falling `moved`, ties by index
+  // Cells whose value has another first token afterwards, of all; values that are or become zero have none.
+  std::int64_t changed_favourites = 0;
+  std::vector<MovedCell> moved;  // by falling `moved`, ties by index; cells that stay as they are left out
 };
 
 // One entry for each changed weight, by layer; of several changes of one weight their sum. The model stays as

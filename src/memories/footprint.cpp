@@ -25,17 +25,22 @@ void require_range(const char* option, int value, int most) {
 // Values of one layer as they arrive, and the tokens that they promote.
 struct Read {
   at::Tensor values;            // [F, D] as they are produced
+  at::Tensor lengths;           // [F] of these
   VocabularyResult vocabulary;  // of the arriving ones
 };
 
 Read read_values_of(const Model& model, int layer, const Lens& lens, int top) {
   const FfnView view(model, layer);
   const at::Tensor arriving = view.values(ValueSide::kArriving).to(at::kCPU).contiguous();
-  return {view.values().to(at::kCPU), lens.reduce(lens.fold(arriving, layer), top)};
+  const at::Tensor values = view.values().to(at::kCPU);
+  return {values, values.norm(2, 1), lens.reduce(lens.fold(arriving, layer), top)};
 }
 
-std::vector<std::string> tokens_of(const Model& model, const VocabularyResult& found, std::int64_t cell) {
+// None of a value that is zero: all tokens are equal there.
+std::vector<std::string> tokens_of(const Model& model, const Read& read, std::int64_t cell) {
+  const VocabularyResult& found = read.vocabulary;
   std::vector<std::string> tokens;
+  if (read.lengths[cell].item<double>() == 0) return tokens;
   for (std::int64_t k = 0; k < found.top_ids.size(1); ++k)
     tokens.push_back(token_name(model, found.top_ids[cell][k].item<std::int64_t>()));
   return tokens;
@@ -69,18 +74,19 @@ LayerFootprint footprint_of(const Model& model, const WeightChange& change, cons
   const at::Tensor order = by_length(lengths);
   const at::Tensor shares = lengths.square() / lengths.square().sum();
   add_concentration(layer, shares.index_select(0, order));
-  layer.changed_favourites = (before.vocabulary.top_ids.select(1, 0) != after.vocabulary.top_ids.select(1, 0))
-                                 .sum()
-                                 .item<std::int64_t>();
+  const at::Tensor others = before.vocabulary.top_ids.select(1, 0) != after.vocabulary.top_ids.select(1, 0);
+  layer.changed_favourites =
+      (others & (before.lengths != 0) & (after.lengths != 0)).sum().item<std::int64_t>();
   for (std::int64_t k = 0; k < std::min<std::int64_t>(options.cells, layer.cells); ++k) {
     const auto cell = order[k].item<std::int64_t>();
+    if (lengths[cell].item<double>() == 0) break;  // it and all that follow stay as they are
     const at::Tensor old = before.values[cell].to(at::kDouble), fresh = after.values[cell].to(at::kDouble);
     MovedCell moved{.cell = {layer.layer, static_cast<int>(cell)}, .moved = lengths[cell].item<double>()};
     moved.relative = moved.moved / old.norm().item<double>();
     moved.share = shares[cell].item<double>();
     moved.cosine = (at::dot(old, fresh) / (old.norm() * fresh.norm())).item<double>();
-    moved.before = tokens_of(model, before.vocabulary, cell);
-    moved.after = tokens_of(model, after.vocabulary, cell);
+    moved.before = tokens_of(model, before, cell);
+    moved.after = tokens_of(model, after, cell);
     layer.moved.push_back(std::move(moved));
   }
   return layer;

@@ -27,6 +27,11 @@ std::string layer_sentence(const LayerFootprint& layer) {
       layer.changed_favourites == 1 ? "" : "s");
 }
 
+// A value that is zero promotes nothing.
+std::string promoted_text(const std::vector<std::string>& tokens) {
+  return tokens.empty() ? "(nothing)" : tokens_text(tokens);
+}
+
 ResultJson cells_json(const LayerFootprint& layer) {
   ResultJson list = ResultJson::array();
   for (const MovedCell& cell : layer.moved)
@@ -63,8 +68,8 @@ std::string layer_section(const LayerFootprint& layer) {
                           {percent_text(cell.relative)},
                           {percent_text(cell.share)},
                           {number_text(cell.cosine)},
-                          {tokens_text(cell.before), "model-text"},
-                          {tokens_text(cell.after), "model-text"}});
+                          {promoted_text(cell.before), "model-text"},
+                          {promoted_text(cell.after), "model-text"}});
   return fmt::format("<section>\n<h2>Layer {}</h2>\n{}{}</section>\n", layer.layer,
                      charts_html({{"Where the change lies", concentration_chart(layer)}}), table_html(table));
 }
@@ -82,7 +87,7 @@ std::string footprint_text(const FootprintReport& report, std::size_t columns) {
                  {"after", Align::kLeft, 20}});
     for (const MovedCell& cell : layer.moved)
       table.add_row({to_string(cell.cell), number_text(cell.moved), percent_text(cell.relative),
-                     percent_text(cell.share), tokens_text(cell.before), tokens_text(cell.after)});
+                     percent_text(cell.share), promoted_text(cell.before), promoted_text(cell.after)});
     text += layer_sentence(layer) + "\n" + table.text(columns) + "\n";
   }
   return text;
