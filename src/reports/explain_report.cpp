@@ -214,6 +214,8 @@ std::string explain_summary(const ExplainOutcome& outcome) {
     text += ". The stream does not end with it as its favourite";
   text +=
       fmt::format("; layer {} adds most to it at once ({}).", strongest.layer, number_text(strongest.direct));
+  for (const std::string& word : outcome.first_tokens_of)
+    text += fmt::format(" {} has several tokens; only the first one is looked at.", quote(word));
   if (!outcome.cells.empty() && outcome.cells.front().effect)
     text += fmt::format(
         " Switched off, {} of the {} cells move it in the direction of their attribution; the two "

@@ -30,5 +30,12 @@ TEST(ExplainText, ShowsTheBestTriggerAndTheLabelOfACell) {
   EXPECT_EQ(text.find("by the river"), text.rfind("by the river")) << "once for a cell and its end";
 }
 
+TEST(ExplainText, SaysThatAWordIsSeveralTokens) {
+  ExplainOutcome outcome = outcome_of_a_cell();
+  EXPECT_THAT(explain_text(outcome, {}, 100), Not(HasSubstr("several tokens")));
+  outcome.first_tokens_of = {"Zzzq"};
+  EXPECT_THAT(explain_text(outcome, {}, 100), HasSubstr("\"Zzzq\" has several tokens; only the first one"));
+}
+
 }  // namespace
 }  // namespace emend
