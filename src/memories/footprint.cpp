@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <memory>
 
 #include "emend/error.h"
 #include "emend/memory_footprint.h"
+#include "emend/memory_index.h"
 #include "emend/memory_view.h"
 #include "memories/lens.h"
 #include "memories/token_name.h"
@@ -59,6 +62,19 @@ void add_concentration(LayerFootprint& layer, const at::Tensor& shares) {
   layer.cells_of_90 = (sums < kMost).sum().item<std::int64_t>() + 1;
 }
 
+void add_triggers(const MemoryIndex& index, MovedCell& moved) {
+  constexpr std::size_t kTriggers = 3;
+  const std::vector<int>& scanned = index.head().layers;
+  if (std::find(scanned.begin(), scanned.end(), moved.cell.layer) == scanned.end()) return;
+  const MemoryRecord record = index.cell(moved.cell);
+  const auto largest = [](const std::vector<MemoryExample>& examples) {
+    return examples.empty() ? 0.0 : std::abs(static_cast<double>(examples.front().coefficient));
+  };
+  moved.high = largest(record.high) >= largest(record.low);
+  for (const MemoryExample& example : moved.high ? record.high : record.low)
+    if (moved.triggers.size() < kTriggers) moved.triggers.push_back(example.text);
+}
+
 LayerFootprint footprint_of(const Model& model, const WeightChange& change, const Lens& lens,
                             const FootprintOptions& options) {
   LayerFootprint layer;
@@ -100,6 +116,11 @@ std::vector<LayerFootprint> measure_footprint(const Model& model, const std::vec
   require_range("top", options.top, kMostTop);
   const c10::NoGradGuard no_gradients;
   for (const WeightChange& change : changes) require_fit(change, model.config());
+  std::unique_ptr<MemoryIndex> index;
+  if (!options.index.empty()) {
+    index = std::make_unique<MemoryIndex>(options.index);
+    index->require_of(model);
+  }
   const Lens lens(model, options.lens);
   std::map<WeightRef, at::Tensor> sums;  // several patches may change one weight
   for (const WeightChange& change : changes) {
@@ -109,6 +130,9 @@ std::vector<LayerFootprint> measure_footprint(const Model& model, const std::vec
   std::vector<LayerFootprint> layers;
   for (const auto& [weight, sum] : sums)
     layers.push_back(footprint_of(model, WeightChange::dense(weight, sum), lens, options));
+  if (index)
+    for (LayerFootprint& layer : layers)
+      for (MovedCell& moved : layer.moved) add_triggers(*index, moved);
   return layers;
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/expect_error.h"
+#include "memories/scans.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
 
@@ -73,6 +74,27 @@ TEST(Footprint, OfACellThatIsSwitchedOffHasNoWordsAfterwards) {
   EXPECT_FALSE(layers[0].moved[0].before.empty());
   EXPECT_TRUE(layers[0].moved[0].after.empty());
   EXPECT_EQ(layers[0].changed_favourites, 0);
+}
+
+TEST(Footprint, ShowsTheTriggersOfAnIndex) {
+  const Model model = test::load_world("llama");
+  const test::TempFolder folder;
+  test::scan_into(model, test::small_scan(model), folder / "index");  // of layers 0 and 2
+  at::Tensor a = at::zeros({1, model.config().d_ff});
+  a[0][7] = 1;
+  const at::Tensor b = at::ones({model.config().d_model, 1});
+  const std::vector<WeightChange> changes = {WeightChange::low_rank({0, Role::kMlpDown}, a, b),
+                                             WeightChange::low_rank({1, Role::kMlpDown}, a, b)};
+  const auto layers = measure_footprint(model, changes, {.index = folder / "index"});
+  ASSERT_THAT(layers, SizeIs(2));
+  const MovedCell& moved = layers[0].moved.at(0);
+  const MemoryRecord record = MemoryIndex(folder / "index").cell({0, 7});
+  const std::vector<MemoryExample>& examples = moved.high ? record.high : record.low;
+  ASSERT_THAT(moved.triggers, SizeIs(3));
+  EXPECT_EQ(moved.triggers[0], examples.at(0).text);
+  EXPECT_TRUE(layers[1].moved.at(0).triggers.empty()) << "its layer was not scanned";
+  const Model other = test::load_world("gpt2");
+  test::error_of(ErrorKind::kModel, [&] { measure_footprint(other, {}, {.index = folder / "index"}); });
 }
 
 TEST(Footprint, RefusesWhatDoesNotFit) {

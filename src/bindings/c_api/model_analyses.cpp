@@ -251,6 +251,7 @@ AnalysisResult run_compare(const AnalysisInput& input, CompareOptions how) {
 }
 
 void take_footprint(JsonOptions& options, FootprintOptions& how) {
+  options.take("index", how.index);
   options.take("cells", how.cells);
   options.take("top", how.top);
   options.take("lens", how.lens);
