@@ -131,8 +131,8 @@ class SetRun {
       for (const std::int64_t position : setting.positions)
         if (position >= most)
           throw Error(ErrorKind::kConfig,
-                      fmt::format("{}: there is no position {}: the prompt has the positions 0 to {}, and with "
-                                  "{} new tokens the last one is {}",
+                      fmt::format("{}: there is no position {}: the prompt has the positions 0 to {}, and "
+                                  "with {} new tokens the last one is {}",
                                   to_string(setting), position, prompt - 1, limit_, most - 1));
   }
 
@@ -215,8 +215,8 @@ void require_no_clash(const std::vector<MemorySetting>& settings) {
                  overrides = later.where == Where::kAll && later.kind != Kind::kFactor;
       if (same || overrides)
         throw Error(ErrorKind::kUsage,
-                    fmt::format("{} and {} set one cell at the same tokens; give one setting of it, or one for "
-                                "all tokens and behind it others for some, such as @last",
+                    fmt::format("{} and {} set one cell at the same tokens; give one setting of it, or one "
+                                "for all tokens and behind it others for some, such as @last",
                                 to_string(first), to_string(later)));
     }
 }

@@ -251,11 +251,11 @@ AnalysisResult run_compare(const AnalysisInput& input, CompareOptions how) {
 }
 
 void take_footprint(JsonOptions& options, FootprintOptions& how) {
-  options.take("index", how.index);
   options.take("cells", how.cells);
   options.take("top", how.top);
   options.take("lens", how.lens);
   options.take("mask_special", how.lens.mask_special);
+  options.take("index", how.index);
 }
 
 AnalysisResult run_footprint(const AnalysisInput& input, FootprintOptions how) {
