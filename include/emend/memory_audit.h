@@ -39,6 +39,7 @@ struct AuditedCell {
 struct AuditedPattern {
   std::string name, expression;
   std::int64_t matching = 0;       // ends of cells with a trigger that matches, listed or not
+  std::int64_t below_least = 0;    // of them those whose precision is below the option least
   std::vector<AuditedCell> cells;  // by falling precision, then score share, then address
 };
 

@@ -108,6 +108,8 @@ struct ExplainOutcome {
   std::vector<std::string> pieces;  // as text
   ExplainToken token;               // its probability at the end
   std::optional<ExplainToken> against;
+  // Words asked for that have several tokens: the answer is about the first one of each.
+  std::vector<std::string> first_tokens_of = {};
   double logit = 0;  // of the token, or its difference to the other one's
   // The first layer from which on r and o keep the token as their favourite; the number of layers if there
   // is no such layer.

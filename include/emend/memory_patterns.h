@@ -77,7 +77,8 @@ struct LayerPatterns {
   double topics = 0, topic_alarms = 0;  // share of cells with a topic, and of such random sets
 };
 
-// share = lo + (hi - lo) / (1 + exp(-(layer - middle) / s)) of prefixes with a semantic pattern.
+// share = lo + (hi - lo) / (1 + exp(-(layer - middle) / s)) of prefixes with a semantic pattern;
+// lo and hi lie in [0, 1].
 struct PatternTransition {
   double low = 0, high = 0, middle = 0, width = 0;  // width: layers from 10 % to 90 %, 4.39 s
 };
@@ -148,6 +149,7 @@ struct PatternsOutcome {
   std::optional<PatternTransition> transition;  // from four layers on
   std::optional<int> crossover;  // the first layer from which semantic > shallow in most of the later layers
   std::vector<AnnotatorAgreement> annotators;
+  std::int64_t annotations_elsewhere = 0;  // rows of annotations of cells that were not looked at
   std::int64_t background = 0;  // prefixes that were drawn
   std::map<std::string, double> seconds;
 };
@@ -161,7 +163,8 @@ struct PatternsOutcome {
 // 3 deviations. The tests of a layer are not corrected for the number of its cells: the shares that random
 // sets reach, false_alarms and topic_alarms, are measured beside them. Throws Error: kUsage (an option out of
 // range, topics without a model), kConfig and kFormat as MemoryIndex does, kModel (an index of another
-// model), kFormat naming file and line for annotations with wrong columns or ranks.
+// model), kFormat naming file and line for annotations with wrong columns, or with layers, cells or
+// ranks that the index does not have.
 PatternsOutcome find_patterns(const PatternOptions& options, Progress& progress = no_progress());
 PatternsOutcome find_patterns(const Model& model, const PatternOptions& options,
                               Progress& progress = no_progress());

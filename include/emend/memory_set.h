@@ -72,8 +72,9 @@ struct SetOutcome {
   double kl_at_end = 0, kl_mean = 0, kl_largest = 0;
 };
 
-// Throws Error: kUsage (no setting, an option out of range, an empty prompt), kConfig (a cell that the model
-// does not have, with the valid range; a position beyond the model's).
+// Throws Error: kUsage (no setting, two of one cell at the same tokens, an option out of range, an empty
+// prompt), kConfig (a cell that the model does not have, with the valid range; a position beyond the
+// model's, or behind the prompt and all tokens that may follow it).
 SetOutcome run_memory_set(const Model& model, const SetOptions& options, Progress& progress = no_progress());
 
 }  // namespace emend

@@ -1,4 +1,6 @@
 // emend memories scan --model M --corpus PATH... --out INDEX
+#include <fmt/format.h>
+
 #include <iostream>
 
 #include "analysis/text_options.h"
@@ -83,8 +85,12 @@ int memories_scan_command(const std::vector<std::string>& arguments) {
     const ScanOutcome outcome =
         scan_memories(model, how, {asked.out, asked.resume}, console.progress(), planned, group);
     if (!is_first(group)) return kExitDone;
-    const std::string next =
-        outcome.is_part ? "Join them: emend memories merge " + shell_word(asked.out) + " --out INDEX\n" : "";
+    std::string next;
+    if (outcome.is_part)
+      next = fmt::format(
+          "Once all shards are done, join them: emend memories merge {} OTHER_SHARD... --out INDEX\n"
+          "(OTHER_SHARD: the folder of another shard; none where all were written into this one)\n",
+          shell_word(asked.out));
     return frame.show(console, scan_text(outcome, asked.out, console.columns()) + next,
                       scan_json(outcome, &model),
                       {.report = [&] { return scan_html(scan_page(MemoryIndex(asked.out))); }});

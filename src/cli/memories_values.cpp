@@ -64,15 +64,18 @@ int memories_footprint_command(const std::vector<std::string>& arguments) {
   FootprintOptions how;
   std::vector<std::string> files;
   CommandFrame frame(
-      "memories footprint", "PATCH... --model M [OPTIONS]",
+      "memories footprint", "PATCH... --model M [--index INDEX] [OPTIONS]",
       "Which feed-forward cells an edit moves, and what their values promote before and after.",
       {"bos", "seed", "token-budget"});
   frame.options.arguments("patch", files, -1, "a patch", Use::kReads)
       .needs_model()
       .number("cells", how.cells, "N", "cells listed for each layer")
       .number("top", how.top, "K", "tokens listed of a value")
+      .text("index", how.index, "DIR", "an index of emend memories scan: also show what triggers the cells",
+            Use::kFolder)
       .report();
   return frame.run(arguments, [&](Console& console) {
+    if (!how.index.empty()) require_index(how.index);
     const std::vector<NamedPatch> patches = load_patches({files.begin(), files.end()});
     const Model model = frame.load(console);
     for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);

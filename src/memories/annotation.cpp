@@ -91,13 +91,16 @@ void read_annotation(const std::filesystem::path& file, Annotation& annotation) 
     const MemoryId cell{whole_number(fields[0], "layer0", place), whole_number(fields[1], "memory", place)};
     if (fields[2].empty()) throw Error(ErrorKind::kFormat, place + ": annotator is empty");
     Annotation::Looked& looked = annotation.by_annotator[fields[2]][cell];
+    annotation.rows.push_back({place, cell, {}});
     if (fields[4].empty() && fields[6].empty()) continue;  // looked at, nothing found
     if (fields[4] != "shallow" && fields[4] != "semantic")
       throw Error(ErrorKind::kFormat,
                   fmt::format("{}: kind must be shallow or semantic, found {}", place, quote(fields[4])));
-    std::vector<int>& ranks = fields[4] == "shallow" ? looked.shallow : looked.semantic;
+    std::vector<int>& own = annotation.rows.back().ranks;
     for (const std::string& rank : split_at(fields[6], ' '))
-      if (!rank.empty()) ranks.push_back(whole_number(rank, "prefix_ranks", place));
+      if (!rank.empty()) own.push_back(whole_number(rank, "prefix_ranks", place));
+    std::vector<int>& ranks = fields[4] == "shallow" ? looked.shallow : looked.semantic;
+    ranks.insert(ranks.end(), own.begin(), own.end());
   }
 }
 

@@ -17,7 +17,14 @@ struct Annotation {
   struct Looked {
     std::vector<int> shallow, semantic;  // ranks
   };
+  // A line as it stands in its file.
+  struct Row {
+    std::string place;  // file and line
+    MemoryId cell;
+    std::vector<int> ranks;
+  };
   std::map<std::string, std::map<MemoryId, Looked>> by_annotator;
+  std::vector<Row> rows;
 };
 
 // The fields of a line of CSV (RFC 4180; a quoted field may not hold a line end). Throws

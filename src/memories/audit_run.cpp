@@ -119,7 +119,10 @@ class Audit {
     ++outcome_.patterns[pattern].matching;
     cell.precision = static_cast<double>(cell.hits) / cell.of;
     cell.score_share = all > 0 ? hit / all : 0;
-    if (cell.precision >= options_.least) outcome_.patterns[pattern].cells.push_back(std::move(cell));
+    if (cell.precision >= options_.least)
+      outcome_.patterns[pattern].cells.push_back(std::move(cell));
+    else
+      ++outcome_.patterns[pattern].below_least;
   }
 
   void finish(AuditedPattern& pattern) const {

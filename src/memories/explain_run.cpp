@@ -46,6 +46,8 @@ class Explanation {
                                           : first_token_of(model, options.token, "the option token");
     if (!options.against.empty())
       wanted_.against = first_token_of(model, options.against, "the option against");
+    for (const std::string& word : {options.token, options.against})
+      if (!word.empty() && has_several_tokens(model, word)) outcome_.first_tokens_of.push_back(word);
     if (!options.index.empty()) {
       triggers_ = std::make_unique<LayerTriggers>(options.index);
       triggers_->index().require_of(model);

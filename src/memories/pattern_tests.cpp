@@ -179,7 +179,47 @@ double cohens_kappa(const std::vector<int>& a, const std::vector<int>& b) {
   return (observed - chance) / (1 - chance);
 }
 
-// For each middle and slope of a grid the two ends follow from a linear fit.
+namespace {
+
+struct TwoEnds {
+  double low = 0, high = 0, error = std::numeric_limits<double>::infinity();
+};
+
+// The ends in [0, 1] with the least sum of squares of share - low (1 - rise) - high rise. That sum is convex:
+// its least value in the square is that of the plain fit, or else lies on one of the four sides.
+TwoEnds fit_ends(const std::vector<double>& rises, const std::vector<double>& shares) {
+  double aa = 0, ab = 0, bb = 0, a = 0, b = 0;  // of 1 - rise and rise, and with the share
+  for (std::size_t i = 0; i < rises.size(); ++i) {
+    const double fall = 1 - rises[i];
+    aa += fall * fall;
+    ab += fall * rises[i];
+    bb += rises[i] * rises[i];
+    a += fall * shares[i];
+    b += rises[i] * shares[i];
+  }
+  TwoEnds best;
+  const auto offer = [&](double low, double high) {
+    double error = 0;
+    for (std::size_t i = 0; i < rises.size(); ++i)
+      error += std::pow(shares[i] - low - (high - low) * rises[i], 2);
+    if (error < best.error) best = {low, high, error};
+  };
+  const double determinant = aa * bb - ab * ab;
+  const double low = (a * bb - b * ab) / determinant, high = (b * aa - a * ab) / determinant;
+  if (low >= 0 && low <= 1 && high >= 0 && high <= 1) {
+    offer(low, high);
+    return best;
+  }
+  for (const double end : {0.0, 1.0}) {
+    offer(end, std::clamp((b - end * ab) / bb, 0.0, 1.0));
+    offer(std::clamp((a - end * ab) / aa, 0.0, 1.0), end);
+  }
+  return best;
+}
+
+}  // namespace
+
+// For each middle and slope of a grid the two ends follow from a bounded linear fit.
 std::optional<PatternTransition> fit_transition(const std::vector<double>& layers,
                                                 const std::vector<double>& shares) {
   constexpr std::size_t kLeastLayers = 4;
@@ -190,25 +230,19 @@ std::optional<PatternTransition> fit_transition(const std::vector<double>& layer
   PatternTransition transition;
   for (double middle = layers.front(); middle <= layers.back() + 1e-9; middle += 0.1)
     for (double s = 0.1; s <= n; s *= 1.1) {
-      double x = 0, y = 0, xx = 0, xy = 0;
+      double x = 0, xx = 0;
       std::vector<double> rises;
-      for (std::size_t i = 0; i < layers.size(); ++i) {
-        const double rise = 1 / (1 + std::exp(-(layers[i] - middle) / s));
+      for (const double layer : layers) {
+        const double rise = 1 / (1 + std::exp(-(layer - middle) / s));
         rises.push_back(rise);
         x += rise;
-        y += shares[i];
         xx += rise * rise;
-        xy += rise * shares[i];
       }
-      const double spread = n * xx - x * x;
-      if (spread < 1e-9) continue;
-      const double slope = (n * xy - x * y) / spread, base = (y - slope * x) / n;
-      double error = 0;
-      for (std::size_t i = 0; i < layers.size(); ++i)
-        error += std::pow(shares[i] - base - slope * rises[i], 2);
-      if (error >= best - 1e-15) continue;
-      best = error;
-      transition = {base, base + slope, middle, kTenToNinety * s};
+      if (n * xx - x * x < 1e-9) continue;
+      const TwoEnds ends = fit_ends(rises, shares);
+      if (ends.error >= best - 1e-15) continue;
+      best = ends.error;
+      transition = {ends.low, ends.high, middle, kTenToNinety * s};
     }
   return transition;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -82,6 +83,11 @@ double largest_of(const std::vector<MemoryExample>& examples) {
   return examples.empty() ? 0 : std::abs(static_cast<double>(examples.front().coefficient));
 }
 
+// Whether a cell counts at its high end.
+bool counts_high(const MemoryRecord& record) {
+  return largest_of(record.high) >= largest_of(record.low);
+}
+
 std::string place_text(const MemoryExample& example) {
   return fmt::format("{} {} {}", example.document, example.window, example.position);
 }
@@ -104,6 +110,7 @@ class PatternSearch {
         text_(index_text_file(options.index), index_.head().prefix.size()) {
     if (model_) index_.require_of(*model_);
     for (const fs::path& file : options.annotations) read_annotation(file, annotation_);
+    check_annotation();
   }
 
   PatternsOutcome run() {
@@ -129,6 +136,35 @@ class PatternSearch {
   }
 
  private:
+  // Refuses rows of cells and of prefixes that the index does not have.
+  void check_annotation() const {
+    const MemoryIndexHead& head = index_.head();
+    const auto refuse = [](const Annotation::Row& row, const std::string& what) {
+      throw Error(ErrorKind::kFormat, row.place + ": " + what);
+    };
+    std::map<MemoryId, int> examples;  // by address, so that each layer is read once
+    for (const Annotation::Row& row : annotation_.rows) {
+      if (std::find(head.layers.begin(), head.layers.end(), row.cell.layer) == head.layers.end())
+        refuse(row, fmt::format("layer0 must be a layer of the index ({}), found {}",
+                                fmt::join(head.layers, ", "), row.cell.layer));
+      if (row.cell.index >= head.cells)
+        refuse(row, fmt::format("memory must be 0 to {}, found {}", head.cells - 1, row.cell.index));
+      if (!row.ranks.empty()) examples[row.cell] = 0;
+    }
+    for (auto& [cell, count] : examples) {
+      const MemoryRecord record = index_.cell(cell);
+      count = static_cast<int>((counts_high(record) ? record.high : record.low).size());
+    }
+    for (const Annotation::Row& row : annotation_.rows)
+      for (const int rank : row.ranks)
+        if (const int count = examples.at(row.cell); rank >= count)
+          refuse(row, count == 0 ? fmt::format("prefix_ranks must be empty: {} has no trigger examples",
+                                               to_string(row.cell))
+                                 : fmt::format("prefix_ranks must be 0 to {}, as {} has {} trigger examples; "
+                                               "found {}",
+                                               count - 1, to_string(row.cell), count, rank));
+  }
+
   void add_layer(int layer) {
     LayerPatterns summary;
     summary.layer = layer;
@@ -136,7 +172,7 @@ class PatternSearch {
     std::vector<std::array<double, kPrefixLabels>> counts;
     for (const int cell : draw_cells(index_.head().cells, options_.cells, options_.seed, layer)) {
       MemoryRecord record = index_.cell({layer, cell});
-      const bool high = largest_of(record.high) >= largest_of(record.low);
+      const bool high = counts_high(record);
       std::vector<MemoryExample>& own = high ? record.high : record.low;
       if (own.size() > static_cast<std::size_t>(options_.top))
         own.resize(static_cast<std::size_t>(options_.top));
@@ -264,6 +300,8 @@ class PatternSearch {
     if (annotation_.by_annotator.empty()) return;
     std::map<MemoryId, const CellPatterns*> known;
     for (const CellPatterns& cell : outcome_.cells) known[cell.cell] = &cell;
+    for (const Annotation::Row& row : annotation_.rows)
+      outcome_.annotations_elsewhere += known.contains(row.cell) ? 0 : 1;
     std::vector<std::string> names = {kAutomatic};
     for (const auto& [name, cells] : annotation_.by_annotator)
       if (name != kAutomatic) names.push_back(name);

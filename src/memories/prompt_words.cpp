@@ -24,6 +24,10 @@ std::int64_t first_token_of(const Model& model, const std::string& word, const s
   return ids.front();
 }
 
+bool has_several_tokens(const Model& model, const std::string& word) {
+  return encode_next_words(model.tokenizer(), std::string(trim(word))).size() > 1;
+}
+
 std::int64_t likeliest_token(const Model& model, const TokenIds& ids) {
   return next_tokens(model, {ids}, 1)[0][0].id;
 }

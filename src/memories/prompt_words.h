@@ -18,6 +18,9 @@ TokenIds ids_of_prompt(const Model& model, const std::string& prompt, const std:
 // Error(kUsage) for a word without tokens.
 std::int64_t first_token_of(const Model& model, const std::string& word, const std::string& what);
 
+// Whether tokens follow that first one in the word.
+bool has_several_tokens(const Model& model, const std::string& word);
+
 // The likeliest next token.
 std::int64_t likeliest_token(const Model& model, const TokenIds& ids);
 

@@ -246,6 +246,8 @@ SearchOutcome search_memories(const std::filesystem::path& index, const std::vec
                               int limit) {
   const auto began = std::chrono::steady_clock::now();
   if (words.empty()) throw Error(ErrorKind::kUsage, "give at least one word to search for");
+  for (const std::string& word : words)
+    if (trim(word).empty()) throw Error(ErrorKind::kUsage, "a word to search for is empty");
   if (limit < 1)
     throw Error(ErrorKind::kUsage, fmt::format("the option limit must be at least 1, found {}", limit));
   SearchOutcome outcome = Search(index).run(words, limit);

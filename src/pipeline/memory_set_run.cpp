@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <tuple>
 
 #include "emend/error.h"
@@ -102,18 +103,19 @@ class SetRun {
  public:
   SetRun(const Model& model, const SetOptions& options) : model_(model), options_(options) {
     outcome_.ids = prompt_tokens(model, options.prompt, {.bos = options.bos});
+    limit_ = tokens_that_fit(model, outcome_.ids.size(), options.max_new);
+    require_positions();
   }
 
   SetOutcome run(Progress& progress) {
     const c10::NoGradGuard no_gradients;
     settle();
     const auto prompt = static_cast<std::int64_t>(outcome_.ids.size());
-    const std::int64_t limit = tokens_that_fit(model_, outcome_.ids.size(), options_.max_new);
     for (const auto& [name, side, effects] :
          {std::tuple("unchanged", &outcome_.unchanged, std::vector<Effect>{}),
           {"changed", &outcome_.changed, effects_}}) {
-      progress.begin(name, limit, "tokens");
-      side->completion = continuation(model_, outcome_.ids, effects, limit, progress);
+      progress.begin(name, limit_, "tokens");
+      side->completion = continuation(model_, outcome_.ids, effects, limit_, progress);
       side->text = completion_text(model_.tokenizer(), side->completion);
       progress.end();
     }
@@ -122,6 +124,18 @@ class SetRun {
   }
 
  private:
+  // Refuses positions behind all tokens that the run can have.
+  void require_positions() const {
+    const auto prompt = static_cast<std::int64_t>(outcome_.ids.size()), most = prompt + limit_;
+    for (const MemorySetting& setting : options_.settings)
+      for (const std::int64_t position : setting.positions)
+        if (position >= most)
+          throw Error(ErrorKind::kConfig,
+                      fmt::format("{}: there is no position {}: the prompt has the positions 0 to {}, and "
+                                  "with {} new tokens the last one is {}",
+                                  to_string(setting), position, prompt - 1, limit_, most - 1));
+  }
+
   // The numbers behind "on" and the coefficients before, from a pass without changes.
   void settle() {
     PassInput input;
@@ -182,9 +196,30 @@ class SetRun {
 
   const Model& model_;
   const SetOptions& options_;
+  std::int64_t limit_ = 0;  // tokens that either model writes, at most
   std::vector<Effect> effects_;
   SetOutcome outcome_;
 };
+
+// Refuses two settings of one cell at the same tokens, and those that a later one at all tokens overrides.
+// Others of one cell stand side by side: off for all tokens, but 1 at the last one.
+void require_no_clash(const std::vector<MemorySetting>& settings) {
+  const auto positions = [](const MemorySetting& setting) {
+    return std::set<std::int64_t>(setting.positions.begin(), setting.positions.end());
+  };
+  for (std::size_t j = 0; j < settings.size(); ++j)
+    for (std::size_t i = 0; i < j; ++i) {
+      const MemorySetting &first = settings[i], &later = settings[j];
+      if (first.cell != later.cell) continue;
+      const bool same = first.where == later.where && positions(first) == positions(later),
+                 overrides = later.where == Where::kAll && later.kind != Kind::kFactor;
+      if (same || overrides)
+        throw Error(ErrorKind::kUsage,
+                    fmt::format("{} and {} set one cell at the same tokens; give one setting of it, or one "
+                                "for all tokens and behind it others for some, such as @last",
+                                to_string(first), to_string(later)));
+    }
+}
 
 void check(const Model& model, const SetOptions& options) {
   constexpr int kMostTop = 100;
@@ -192,6 +227,7 @@ void check(const Model& model, const SetOptions& options) {
   if (options.top < 1 || options.top > kMostTop)
     throw Error(ErrorKind::kUsage,
                 fmt::format("the option top must be 1 to {}, found {}", kMostTop, options.top));
+  require_no_clash(options.settings);
   check_prompt_options({.max_new = options.max_new});
   for (const MemorySetting& setting : options.settings) {
     require_memory(model.config(), setting.cell);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/strings.h"
 #include "emend/version.h"
@@ -54,6 +55,18 @@ std::string cells_table(const ExplainOutcome& outcome, std::size_t columns) {
                    number_text(cell.coefficient), number_text(cell.contribution),
                    number_text(cell.attribution), number_text(cell.effect), tokens_text(cell.promotes)});
   return table.text(columns);
+}
+
+// What an index knows of the cells: nothing without one.
+std::string triggers_table(const ExplainOutcome& outcome, std::size_t columns) {
+  Table table({{"cell"}, {"best trigger", Align::kLeft, 20}, {"label", Align::kLeft, 10}});
+  std::set<std::string> seen;  // a cell may be listed at several tokens
+  for (const ExplainCell& cell : outcome.cells)
+    if (const std::string end = to_string(cell.cell) + (cell.coefficient < 0 ? " -" : " +");
+        !(cell.triggers.empty() && cell.labels.empty()) && seen.insert(end).second)
+      table.add_row({end, cell.triggers.empty() ? "-" : quote(ending_text(cell.triggers.front())),
+                     cell.labels.empty() ? "-" : cell.labels.front()});
+  return table.empty() ? "" : "What triggers them in the index:\n" + table.text(columns) + "\n";
 }
 
 // One sum a row: its parts by kind, and the strongest sources.
@@ -201,6 +214,8 @@ std::string explain_summary(const ExplainOutcome& outcome) {
     text += ". The stream does not end with it as its favourite";
   text +=
       fmt::format("; layer {} adds most to it at once ({}).", strongest.layer, number_text(strongest.direct));
+  for (const std::string& word : outcome.first_tokens_of)
+    text += fmt::format(" {} has several tokens; only the first one is looked at.", quote(word));
   if (!outcome.cells.empty() && outcome.cells.front().effect)
     text += fmt::format(
         " Switched off, {} of the {} cells move it in the direction of their attribution; the two "
@@ -210,9 +225,9 @@ std::string explain_summary(const ExplainOutcome& outcome) {
 }
 
 std::string explain_text(const ExplainOutcome& outcome, const ExplainOptions& options, std::size_t columns) {
-  return fmt::format("{}\n\n{}\n{}\n{}{}\n", options.prompt, layers_table(outcome, columns),
-                     cells_table(outcome, columns), sources_table(outcome, columns),
-                     explain_summary(outcome));
+  return fmt::format("{}\n\n{}\n{}\n{}{}{}\n", options.prompt, layers_table(outcome, columns),
+                     cells_table(outcome, columns), triggers_table(outcome, columns),
+                     sources_table(outcome, columns), explain_summary(outcome));
 }
 
 ResultJson explain_json(const ExplainOutcome& outcome, const ExplainOptions& options, const Model& model) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "emend/version.h"
 #include "pipeline/result_json.h"
@@ -27,6 +29,21 @@ std::string layer_sentence(const LayerFootprint& layer) {
       layer.changed_favourites == 1 ? "" : "s");
 }
 
+// A value that is zero promotes nothing.
+std::string promoted_text(const std::vector<std::string>& tokens) {
+  return tokens.empty() ? "(nothing)" : tokens_text(tokens);
+}
+
+bool has_triggers(const LayerFootprint& layer) {
+  return std::any_of(layer.moved.begin(), layer.moved.end(),
+                     [](const MovedCell& cell) { return !cell.triggers.empty(); });
+}
+
+std::string trigger_text(const MovedCell& cell) {
+  if (cell.triggers.empty()) return "-";
+  return (cell.high ? "+ " : "- ") + quote(ending_text(cell.triggers.front()));
+}
+
 ResultJson cells_json(const LayerFootprint& layer) {
   ResultJson list = ResultJson::array();
   for (const MovedCell& cell : layer.moved)
@@ -38,7 +55,10 @@ ResultJson cells_json(const LayerFootprint& layer) {
                     {"share", cell.share},
                     {"cosine", cell.cosine},
                     {"before", cell.before},
-                    {"after", cell.after}});
+                    {"after", cell.after},
+                    {"triggers", cell.triggers},
+                    {"trigger_end", cell.triggers.empty() ? ResultJson(nullptr)
+                                                          : ResultJson(cell.high ? "high" : "low")}});
   return list;
 }
 
@@ -57,14 +77,18 @@ std::string layer_section(const LayerFootprint& layer) {
       layer_sentence(layer),
       {{"cell"}, {"moved"}, {"of its length"}, {"share"}, {"cosine"}, {"before", true}, {"after", true}},
       {}};
-  for (const MovedCell& cell : layer.moved)
+  const bool triggers = has_triggers(layer);
+  if (triggers) table.columns.push_back({"best trigger", true});
+  for (const MovedCell& cell : layer.moved) {
     table.rows.push_back({{to_string(cell.cell)},
                           {number_text(cell.moved)},
                           {percent_text(cell.relative)},
                           {percent_text(cell.share)},
                           {number_text(cell.cosine)},
-                          {tokens_text(cell.before), "model-text"},
-                          {tokens_text(cell.after), "model-text"}});
+                          {promoted_text(cell.before), "model-text"},
+                          {promoted_text(cell.after), "model-text"}});
+    if (triggers) table.rows.back().push_back({trigger_text(cell), "model-text"});
+  }
   return fmt::format("<section>\n<h2>Layer {}</h2>\n{}{}</section>\n", layer.layer,
                      charts_html({{"Where the change lies", concentration_chart(layer)}}), table_html(table));
 }
@@ -74,15 +98,22 @@ std::string layer_section(const LayerFootprint& layer) {
 std::string footprint_text(const FootprintReport& report, std::size_t columns) {
   std::string text;
   for (const LayerFootprint& layer : report.layers) {
-    Table table({{"cell"},
-                 {"moved", Align::kRight},
-                 {"of its length", Align::kRight},
-                 {"share", Align::kRight},
-                 {"before", Align::kLeft, 20},
-                 {"after", Align::kLeft, 20}});
-    for (const MovedCell& cell : layer.moved)
-      table.add_row({to_string(cell.cell), number_text(cell.moved), percent_text(cell.relative),
-                     percent_text(cell.share), tokens_text(cell.before), tokens_text(cell.after)});
+    std::vector<TableColumn> header = {{"cell"},
+                                       {"moved", Align::kRight},
+                                       {"of its length", Align::kRight},
+                                       {"share", Align::kRight},
+                                       {"before", Align::kLeft, 20},
+                                       {"after", Align::kLeft, 20}};
+    const bool triggers = has_triggers(layer);
+    if (triggers) header.push_back({"best trigger", Align::kLeft, 20});
+    Table table(header);
+    for (const MovedCell& cell : layer.moved) {
+      std::vector<std::string> row = {to_string(cell.cell),        number_text(cell.moved),
+                                      percent_text(cell.relative), percent_text(cell.share),
+                                      promoted_text(cell.before),  promoted_text(cell.after)};
+      if (triggers) row.push_back(trigger_text(cell));
+      table.add_row(row);
+    }
     text += layer_sentence(layer) + "\n" + table.text(columns) + "\n";
   }
   return text;

@@ -11,6 +11,7 @@
 #include "pipeline/text_remarks.h"
 #include "report/numbers.h"
 #include "report/table.h"
+#include "reports/values_words.h"
 
 namespace emend {
 namespace {
@@ -87,15 +88,7 @@ std::string examples_table(const std::string& title, const std::vector<MemoryExa
     row.push_back(std::to_string(example.position));
     row.push_back(quote(example.token));
     row.push_back(example.next_id ? quote(example.next) : "-");
-    // The end of the text is what matters: a table cuts ends.
-    constexpr std::size_t kShown = 70;
-    std::string text = example.text;
-    if (text.size() > kShown) {
-      std::size_t from = text.size() - kShown;
-      while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xC0) == 0x80) ++from;
-      text = "…" + text.substr(from);
-    }
-    row.push_back(text);
+    row.push_back(ending_text(example.text));
     table.add_row(row);
   }
   return "\n" + title + "\n" + table.text(columns);

@@ -29,6 +29,27 @@ std::string change_sentence(const SetOutcome& outcome) {
       number_text(outcome.unchanged.perplexity), number_text(outcome.changed.perplexity));
 }
 
+// Whether a setting is of a token that either text has.
+bool is_reached(const MemorySetting& setting, std::int64_t prompt, std::int64_t tokens) {
+  if (setting.where == MemorySetting::Where::kGenerated) return tokens > prompt;
+  if (setting.where != MemorySetting::Where::kListed) return true;
+  return std::any_of(setting.positions.begin(), setting.positions.end(),
+                     [&](std::int64_t position) { return position < tokens; });
+}
+
+// Settings that changed nothing, as both texts ended in front of their positions.
+std::string idle_sentences(const SetOutcome& outcome) {
+  const auto prompt = static_cast<std::int64_t>(outcome.ids.size());
+  const auto written = static_cast<std::int64_t>(
+      std::max(outcome.unchanged.completion.size(), outcome.changed.completion.size()));
+  std::string text;
+  for (const SetOutcome::Applied& one : outcome.settings)
+    if (!is_reached(one.setting, prompt, prompt + written))
+      text += fmt::format("{} changed nothing: the texts end with position {}.\n", to_string(one.setting),
+                          prompt + written - 1);
+  return text;
+}
+
 ResultJson side_json(const SetSide& side) {
   ResultJson top = ResultJson::array();
   for (const NextToken& token : side.top)
@@ -48,9 +69,9 @@ std::string memory_set_text(const SetOutcome& outcome, const SetOptions& options
   Table next({{"next token, unchanged"}, {"changed"}});
   for (std::size_t k = 0; k < std::max(outcome.unchanged.top.size(), outcome.changed.top.size()); ++k)
     next.add_row({next_text(outcome.unchanged, k), next_text(outcome.changed, k)});
-  return fmt::format("{}\nunchanged: {}{}\nchanged:   {}{}\n\n{}\n{}\n", settings.text(columns),
+  return fmt::format("{}\nunchanged: {}{}\nchanged:   {}{}\n\n{}\n{}\n{}", settings.text(columns),
                      options.prompt, outcome.unchanged.text, options.prompt, outcome.changed.text,
-                     next.text(columns), change_sentence(outcome));
+                     next.text(columns), change_sentence(outcome), idle_sentences(outcome));
 }
 
 ResultJson memory_set_json(const SetOutcome& outcome, const SetOptions& options, const Model& model) {

@@ -51,9 +51,22 @@ std::string first_patterns(const CellPatterns& cell) {
   return join(words);
 }
 
+// Whether the fit rises or falls between the layers, and not at their very ends.
+bool shows_transition(const PatternsOutcome& outcome) {
+  constexpr double kLeastChange = 0.005, kGridStep = 0.1;
+  std::vector<double> layers;
+  for (const LayerPatterns& layer : outcome.layers)
+    if (layer.cells > 0) layers.push_back(layer.layer);
+  const PatternTransition& fit = *outcome.transition;
+  return std::abs(fit.high - fit.low) >= kLeastChange && !layers.empty() &&
+         fit.middle > layers.front() + kGridStep / 2 && fit.middle < layers.back() - kGridStep / 2;
+}
+
 std::string shape_sentence(const PatternsOutcome& outcome) {
   std::string text;
-  if (outcome.transition)
+  if (outcome.transition && !shows_transition(outcome))
+    text += "The semantic share shows no transition over these layers. ";
+  else if (outcome.transition)
     text += fmt::format("Semantic share over layers: from {} to {}, middle {}, 10 to 90 % over {} layers. ",
                         percent_text(outcome.transition->low), percent_text(outcome.transition->high),
                         number_text(outcome.transition->middle), number_text(outcome.transition->width));
@@ -131,7 +144,12 @@ std::string annotators_text(const PatternsOutcome& outcome, std::size_t columns)
   for (const AnnotatorAgreement& pair : outcome.annotators)
     table.add_row({pair.a, pair.b, count_text(pair.cells), count_text(pair.prefixes),
                    percent_text(pair.agreement), number_text(pair.kappa)});
-  return "\n" + table.text(columns);
+  std::string text = "\n" + table.text(columns);
+  if (outcome.annotations_elsewhere > 0)
+    text += fmt::format("Not compared: {} row{} of the annotations, of cells that were not looked at here.\n",
+                        count_text(outcome.annotations_elsewhere),
+                        outcome.annotations_elsewhere == 1 ? "" : "s");
+  return text;
 }
 
 std::string change_text(const MutationShare& change) {
@@ -279,6 +297,7 @@ ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& o
           {"crossover", or_null(outcome.crossover)},
           {"cells", cells},
           {"annotators", annotators},
+          {"annotations_elsewhere", outcome.annotations_elsewhere},
           {"mutation", outcome.mutations.empty() ? ResultJson(nullptr) : mutations_json(outcome)},
           {"seconds", outcome.seconds}};
 }

@@ -128,9 +128,16 @@ std::string redundancy_sentence(const Redundancy& found) {
 }
 
 std::string pattern_sentence(const AuditedPattern& pattern) {
-  return fmt::format("{} ({}): {} ends of cells have a trigger that matches, {} are listed.", pattern.name,
-                     pattern.expression, count_text(pattern.matching),
-                     count_text(static_cast<std::int64_t>(pattern.cells.size())));
+  const auto listed = static_cast<std::int64_t>(pattern.cells.size());
+  std::string text =
+      fmt::format("{} ({}): {} ends of cells have a trigger that matches, {} are listed", pattern.name,
+                  pattern.expression, count_text(pattern.matching), count_text(listed));
+  if (pattern.below_least > 0)
+    text += fmt::format("; of {} the share of triggers that match is below --least",
+                        count_text(pattern.below_least));
+  if (const std::int64_t more = pattern.matching - pattern.below_least - listed; more > 0)
+    text += fmt::format("; {} more are beyond --cells", count_text(more));
+  return text + ".";
 }
 
 ResultJson cells_json(const std::vector<MemoryId>& cells) {
@@ -247,6 +254,7 @@ ResultJson audit_json(const AuditOutcome& outcome, const AuditOptions& options) 
     patterns.push_back({{"name", pattern.name},
                         {"expression", pattern.expression},
                         {"matching", pattern.matching},
+                        {"below_least", pattern.below_least},
                         {"cells", cells}});
   }
   if (outcome.redundancy) {

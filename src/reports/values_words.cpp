@@ -33,6 +33,14 @@ std::string tokens_text(const std::vector<std::string>& tokens) {
   return join(quoted, " ");
 }
 
+std::string ending_text(const std::string& text) {
+  constexpr std::size_t kShown = 70;
+  if (text.size() <= kShown) return text;
+  std::size_t from = text.size() - kShown;
+  while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xC0) == 0x80) ++from;
+  return "…" + text.substr(from);
+}
+
 std::string values_summary(const ValuesOutcome& outcome, const ValueOptions& options) {
   std::string text = fmt::format("{} values against {} tokens (lens {}).", count_text(outcome.cells),
                                  count_text(outcome.vocabulary), to_string(options.lens));

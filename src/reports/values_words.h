@@ -13,6 +13,8 @@ std::string quartiles_text(const std::array<double, 3>& quartiles);  // "0.01, 0
 std::string ranks_text(const std::array<double, 3>& quartiles);      // "12, 340, 5,100"
 std::string share_text(double share);                                // "3.5 %", and small ones with digits
 std::string tokens_text(const std::vector<std::string>& tokens);     // quoted, with spaces between
+// The last 70 bytes of a text, as a table would cut the end, which is what matters of a trigger.
+std::string ending_text(const std::string& text);
 // What was found, in a sentence or two.
 std::string values_summary(const ValuesOutcome& outcome, const ValueOptions& options);
 

@@ -243,7 +243,7 @@ const std::map<std::string, Places> kReached = {
     {"ClusterOptions", same_options("cluster", {"layers", "clusters", "sweeps", "members", "top", "seed"})},
     {"SetOptions", same_options("set", {"prompt", "settings", "bos", "max_new", "top"})},
     {"CompareOptions", same_options("compare", {"layers", "cells", "top", "lens", "index_a", "index_b"})},
-    {"FootprintOptions", same_options("footprint", {"cells", "top", "lens"})},
+    {"FootprintOptions", same_options("footprint", {"cells", "top", "lens", "index"})},
     {"BakeOptions", same_options("bake", {"settings", "prompt", "bos", "token_budget"})},
     {"PatternOptions", same_options("patterns", {"index", "layers", "cells", "top", "background", "seed",
                                                  "topics", "annotations"})},

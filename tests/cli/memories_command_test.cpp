@@ -110,7 +110,7 @@ TEST_F(MemoriesCommand, ShardsAreMergedToTheSameBytes) {
   for (const char* shard : {"0/2", "1/2"}) {
     const Finished run = run_emend(scan("parts", {"--shard", shard}));
     ASSERT_EQ(run.code, 0) << run.err;
-    EXPECT_THAT(run.out, HasSubstr("emend memories merge"));
+    EXPECT_THAT(run.out, HasSubstr("emend memories merge " + (folder_ / "parts") + " OTHER_SHARD... --out"));
   }
   const Finished merged = run_emend({"memories", "merge", folder_ / "parts", "--out", folder_ / "merged"});
   ASSERT_EQ(merged.code, 0) << merged.err;

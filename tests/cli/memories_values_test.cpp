@@ -110,6 +110,8 @@ TEST_P(MemoryCommands, ExplainADifference) {
   const auto json = run("explain", {"--prompt", kPrompt, "--token", "stone", "--against", "weaver"});
   EXPECT_FALSE(json["against"].is_null());
   EXPECT_THAT(finished_.out, HasSubstr("difference of their logits"));
+  run("explain", {"--prompt", kPrompt, "--token", "Zzzqxqz"});
+  EXPECT_THAT(finished_.out, HasSubstr("\"Zzzqxqz\" has several tokens"));
 }
 
 TEST_P(MemoryCommands, SetShowsBothTexts) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/expect_error.h"
+#include "memories/scans.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
 
@@ -30,15 +31,12 @@ TEST(Footprint, OfARankOneEditIsItsResponse) {
   const double length = b.norm().item<double>();
   EXPECT_EQ(layer.layer, 1);
   EXPECT_NEAR(layer.norm, 5 * length, 1e-5);
-  ASSERT_THAT(layer.moved, SizeIs(3));
+  ASSERT_THAT(layer.moved, SizeIs(2)) << "cells that stay as they are are not listed";
   EXPECT_EQ(layer.moved[0].cell, (MemoryId{1, 40}));
   EXPECT_NEAR(layer.moved[0].moved, 4 * length, 1e-5);
   EXPECT_NEAR(layer.moved[0].share, 16.0 / 25, 1e-6);
   EXPECT_EQ(layer.moved[1].cell, (MemoryId{1, 5}));
   EXPECT_NEAR(layer.moved[1].moved, 3 * length, 1e-5);
-  EXPECT_EQ(layer.moved[2].moved, 0);
-  EXPECT_EQ(layer.moved[2].before, layer.moved[2].after) << "a cell that is not moved says what it said";
-  EXPECT_NEAR(layer.moved[2].cosine, 1, 1e-9);
   EXPECT_EQ(layer.cells_of_90, 2);
   EXPECT_NEAR(layer.concentration[0].second, 16.0 / 25, 1e-6);
   EXPECT_NEAR(layer.concentration[1].second, 1, 1e-9);
@@ -61,6 +59,42 @@ TEST(Footprint, ShowsTheWordsBeforeAndAfter) {
   EXPECT_EQ(cell.after.at(0), "<23>");
   EXPECT_EQ(layers[0].changed_favourites, 1);
   EXPECT_TRUE(at::equal(down.select(1, 7), head[11])) << "the model stays as it is";
+}
+
+// A value that is zero promotes no token.
+TEST(Footprint, OfACellThatIsSwitchedOffHasNoWordsAfterwards) {
+  const c10::NoGradGuard no_grad;
+  const Model model = test::tiny_model("gpt2", 1);
+  at::Tensor a = at::zeros({1, 96});
+  a[0][7] = 1;
+  const at::Tensor value = model.weights().blocks[0].mlp_down.select(1, 7).clone();
+  const auto layers =
+      measure_footprint(model, {WeightChange::low_rank({0, Role::kMlpDown}, a, -value.unsqueeze(1))}, {});
+  ASSERT_THAT(layers.at(0).moved, SizeIs(1));
+  EXPECT_FALSE(layers[0].moved[0].before.empty());
+  EXPECT_TRUE(layers[0].moved[0].after.empty());
+  EXPECT_EQ(layers[0].changed_favourites, 0);
+}
+
+TEST(Footprint, ShowsTheTriggersOfAnIndex) {
+  const Model model = test::load_world("llama");
+  const test::TempFolder folder;
+  test::scan_into(model, test::small_scan(model), folder / "index");  // of layers 0 and 2
+  at::Tensor a = at::zeros({1, model.config().d_ff});
+  a[0][7] = 1;
+  const at::Tensor b = at::ones({model.config().d_model, 1});
+  const std::vector<WeightChange> changes = {WeightChange::low_rank({0, Role::kMlpDown}, a, b),
+                                             WeightChange::low_rank({1, Role::kMlpDown}, a, b)};
+  const auto layers = measure_footprint(model, changes, {.index = folder / "index"});
+  ASSERT_THAT(layers, SizeIs(2));
+  const MovedCell& moved = layers[0].moved.at(0);
+  const MemoryRecord record = MemoryIndex(folder / "index").cell({0, 7});
+  const std::vector<MemoryExample>& examples = moved.high ? record.high : record.low;
+  ASSERT_THAT(moved.triggers, SizeIs(3));
+  EXPECT_EQ(moved.triggers[0], examples.at(0).text);
+  EXPECT_TRUE(layers[1].moved.at(0).triggers.empty()) << "its layer was not scanned";
+  const Model other = test::load_world("gpt2");
+  test::error_of(ErrorKind::kModel, [&] { measure_footprint(other, {}, {.index = folder / "index"}); });
 }
 
 TEST(Footprint, RefusesWhatDoesNotFit) {

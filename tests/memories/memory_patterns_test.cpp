@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -80,6 +81,20 @@ TEST(PatternTests, AFitFindsThePlantedTransition) {
   EXPECT_NEAR(fit->low, 0.1, 0.02);
   EXPECT_NEAR(fit->high, 0.7, 0.02);
   EXPECT_FALSE(fit_transition({0, 1, 2}, {0, 0, 1}).has_value());
+}
+
+// A plain fit of these would leave [0, 1] at an end.
+TEST(PatternTests, AFitStaysBetweenZeroAndOne) {
+  const std::vector<double> layers = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+  for (const std::vector<double>& shares : std::vector<std::vector<double>>{
+           {0.03, 0.04, 0.03, 0.03, 0.03, 0.03, 0.02, 0.01, 0}, {0.2, 0.5, 0.8, 0.9, 1, 1, 1, 1, 1}}) {
+    const auto fit = fit_transition(layers, shares);
+    ASSERT_TRUE(fit.has_value());
+    for (const double end : {fit->low, fit->high}) {
+      EXPECT_GE(end, 0);
+      EXPECT_LE(end, 1);
+    }
+  }
 }
 
 // Sentences over a few hundred invented words.
@@ -186,6 +201,28 @@ TEST(PatternsOfAnIndex, SharesAddUpAndAnnotationReturns) {
   EXPECT_EQ(compared.annotators[0].cells, 24);
   EXPECT_NEAR(compared.annotators[0].agreement, 1, 1e-9);
   EXPECT_EQ(compared.annotators[1].cells, 1) << "bob looked at one cell";
+  EXPECT_EQ(compared.annotations_elsewhere, 0);
+
+  const auto annotate = [&](const std::string& row) {
+    std::ofstream(folder / "eve.csv") << "layer0,memory,annotator,pattern_id,kind,description,prefix_ranks\n"
+                                      << row << "\n";
+    options.annotations = {folder / "eve.csv"};
+  };
+  const auto refused = [&](const std::string& row, const char* what) {
+    annotate(row);
+    EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { find_patterns(options); }),
+                testing::AllOf(HasSubstr("eve.csv:2"), HasSubstr(what)))
+        << row;
+  };
+  refused("99,0,eve,,,,", "the index (0, 2), found 99");
+  refused("0,99999,eve,,,,", "found 99999");
+  refused("0,0,eve,0,shallow,d,0 999", "prefix_ranks");
+  int other = 0;
+  while (std::any_of(outcome.cells.begin(), outcome.cells.end(),
+                     [&](const CellPatterns& cell) { return cell.cell == MemoryId{0, other}; }))
+    ++other;
+  annotate("0," + std::to_string(other) + ",eve,,,,");
+  EXPECT_EQ(find_patterns(options).annotations_elsewhere, 1);
 }
 
 TEST(Annotation, WrongFilesAreNamedByLine) {

@@ -214,6 +214,12 @@ TEST_F(Surveys, AuditsFindPlantedCells) {
   EXPECT_THAT(own->example, HasSubstr(word));
   EXPECT_THAT(own->source, HasSubstr("text.txt"));
   EXPECT_FALSE(outcome.redundancy.has_value());
+  EXPECT_EQ(outcome.patterns[0].below_least + static_cast<std::int64_t>(cells.size()),
+            outcome.patterns[0].matching);
+  options.least = 1;
+  const AuditedPattern strict = audit_memories(nullptr, options).patterns[0];
+  EXPECT_EQ(strict.matching, outcome.patterns[0].matching);
+  EXPECT_EQ(strict.below_least, strict.matching - static_cast<std::int64_t>(strict.cells.size()));
   EXPECT_THAT(test::error_of(ErrorKind::kFormat,
                              [&] {
                                options.patterns = write("p.txt", "word (\n");

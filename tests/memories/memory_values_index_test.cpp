@@ -153,6 +153,9 @@ TEST_P(ValuesOfAnIndex, SearchFindsWhatTheListsHold) {
               testing::AllOf(HasSubstr("qzx"), HasSubstr("nearest")));
   test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {}); });
   test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {word}, 0); });
+  for (const char* empty : {"", " "})
+    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {word, empty}); }),
+                HasSubstr("is empty"));
 }
 
 TEST_P(ValuesOfAnIndex, SearchRefusesCellsThatAreNotThere) {

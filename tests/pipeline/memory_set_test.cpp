@@ -103,6 +103,13 @@ TEST(MemorySetRefusals, NameWhatIsWrong) {
   EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L99D0=off"})), HasSubstr("L99D0"));
   EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L0D99999=off"})), HasSubstr("L0D99999"));
   EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L0D0=off@100000"})), HasSubstr("positions"));
+  EXPECT_THAT(refusal(ErrorKind::kConfig, options_for({"L0D0=off@0,99"})),
+              testing::AllOf(HasSubstr("no position 99"), HasSubstr("0 to"), HasSubstr("6 new tokens")));
+  for (const std::vector<std::string>& clash : std::vector<std::vector<std::string>>{
+           {"L0D5=off", "L0D5=1"}, {"L0D5=off@0,1", "L0D5=1@1,0"}, {"L0D5=1@last", "L0D5=off"}})
+    EXPECT_THAT(refusal(ErrorKind::kUsage, options_for(clash)), HasSubstr("set one cell")) << clash[0];
+  EXPECT_THAT(run_memory_set(model, options_for({"L0D5=off", "L0D5=1@last"}), no_progress()).settings,
+              SizeIs(2));
   SetOptions options = options_for({"L0D0=off"});
   options.top = 0;
   EXPECT_THAT(refusal(ErrorKind::kUsage, options), HasSubstr("top"));

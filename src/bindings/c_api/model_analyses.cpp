@@ -255,6 +255,7 @@ void take_footprint(JsonOptions& options, FootprintOptions& how) {
   options.take("top", how.top);
   options.take("lens", how.lens);
   options.take("mask_special", how.lens.mask_special);
+  options.take("index", how.index);
 }
 
 AnalysisResult run_footprint(const AnalysisInput& input, FootprintOptions how) {

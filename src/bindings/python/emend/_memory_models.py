@@ -204,10 +204,12 @@ def footprint(
     top: Optional[int] = None,
     lens: Optional[str] = None,
     mask_special: Optional[bool] = None,
+    index: Optional[PathLike] = None,
     progress: Progress = None,
 ) -> MemoryResult:
-    """Which cells patches move, and what their values promote before and after. ``cells``: listed of each weight (20)."""
-    options = {"cells": cells, "top": top, "lens": lens, "mask_special": mask_special}
+    """Which cells patches move, and what their values promote before and after. ``cells``: listed of each weight (20).
+    ``index``: of a scan of the model; shows what triggers the cells, too."""
+    options = {"cells": cells, "top": top, "lens": lens, "mask_special": mask_special, "index": index}
     return analyse("footprint", options, progress, model=model, patches=patches)[1]
 
 
