@@ -45,7 +45,7 @@ struct LayerFootprint {
   std::int64_t cells = 0;
   // Share of the squared change in the 1, 10, 100, 1,000 most moved cells, as far as there are so many.
   std::vector<std::pair<std::int64_t, double>> concentration;
-  std::int64_t cells_of_90 = 0;         // the smallest number of cells that hold 90 % of it
+  std::int64_t cells_of_90 = 0;  // the smallest number of cells that hold 90 % of it
   // Cells whose value has another first token afterwards, of all; values that are or become zero have none.
   std::int64_t changed_favourites = 0;
   std::vector<MovedCell> moved;  // by falling `moved`, ties by index; cells that stay as they are left out

@@ -150,7 +150,7 @@ struct PatternsOutcome {
   std::optional<int> crossover;  // the first layer from which semantic > shallow in most of the later layers
   std::vector<AnnotatorAgreement> annotators;
   std::int64_t annotations_elsewhere = 0;  // rows of annotations of cells that were not looked at
-  std::int64_t background = 0;  // prefixes that were drawn
+  std::int64_t background = 0;             // prefixes that were drawn
   std::map<std::string, double> seconds;
 };
 

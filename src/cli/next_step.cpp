@@ -40,8 +40,8 @@ bool share_a_key(const FactRecord& one, const FactRecord& other) {
 
 // The other facts of the first key of this one that want another target.
 std::vector<std::string> rivals_of(const std::string& id, const std::vector<FactRecord>& facts) {
-  const auto own = std::find_if(facts.begin(), facts.end(),
-                                [&](const FactRecord& fact) { return fact.request.id == id; });
+  const auto own =
+      std::find_if(facts.begin(), facts.end(), [&](const FactRecord& fact) { return fact.request.id == id; });
   std::vector<std::string> ids;
   for (const FactRecord& other : facts)
     if (own != facts.end() && other.is_edited() && other.request.id != id &&

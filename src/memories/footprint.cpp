@@ -91,8 +91,7 @@ LayerFootprint footprint_of(const Model& model, const WeightChange& change, cons
   const at::Tensor shares = lengths.square() / lengths.square().sum();
   add_concentration(layer, shares.index_select(0, order));
   const at::Tensor others = before.vocabulary.top_ids.select(1, 0) != after.vocabulary.top_ids.select(1, 0);
-  layer.changed_favourites =
-      (others & before.lengths.ne(0) & after.lengths.ne(0)).sum().item<std::int64_t>();
+  layer.changed_favourites = (others & before.lengths.ne(0) & after.lengths.ne(0)).sum().item<std::int64_t>();
   for (std::int64_t k = 0; k < std::min<std::int64_t>(options.cells, layer.cells); ++k) {
     const auto cell = order[k].item<std::int64_t>();
     if (lengths[cell].item<double>() == 0) break;  // it and all that follow stay as they are

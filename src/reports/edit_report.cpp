@@ -314,9 +314,8 @@ std::string trial_line(const PlanOutcome& outcome) {
 }
 
 std::string no_statistics_line(const PlanOutcome& outcome) {
-  const std::vector<int>& missing = outcome.layers_without_statistics.empty()
-                                        ? outcome.layers
-                                        : outcome.layers_without_statistics;
+  const std::vector<int>& missing =
+      outcome.layers_without_statistics.empty() ? outcome.layers : outcome.layers_without_statistics;
   return fmt::format(
       "No statistics of {} in {}: without them there are no costs and conflicts to tell. The edit itself "
       "makes them; to see its costs before, collect statistics of the layer{}.\n",

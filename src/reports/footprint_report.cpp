@@ -57,8 +57,8 @@ ResultJson cells_json(const LayerFootprint& layer) {
                     {"before", cell.before},
                     {"after", cell.after},
                     {"triggers", cell.triggers},
-                    {"trigger_end", cell.triggers.empty() ? ResultJson(nullptr)
-                                                          : ResultJson(cell.high ? "high" : "low")}});
+                    {"trigger_end",
+                     cell.triggers.empty() ? ResultJson(nullptr) : ResultJson(cell.high ? "high" : "low")}});
   return list;
 }
 

@@ -146,9 +146,9 @@ std::string annotators_text(const PatternsOutcome& outcome, std::size_t columns)
                    percent_text(pair.agreement), number_text(pair.kappa)});
   std::string text = "\n" + table.text(columns);
   if (outcome.annotations_elsewhere > 0)
-    text += fmt::format("Not compared: {} row{} of the annotations, of cells that were not looked at here.\n",
-                        count_text(outcome.annotations_elsewhere),
-                        outcome.annotations_elsewhere == 1 ? "" : "s");
+    text +=
+        fmt::format("Not compared: {} row{} of the annotations, of cells that were not looked at here.\n",
+                    count_text(outcome.annotations_elsewhere), outcome.annotations_elsewhere == 1 ? "" : "s");
   return text;
 }
 

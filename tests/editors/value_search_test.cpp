@@ -356,9 +356,8 @@ TEST_P(ValueSearch, SharedByProcessesIsThatOfOne) {
 
 TEST_P(ValueSearch, ProcessesWithOtherValuesAreRefusedBeforeAnySearch) {
   const auto told = [&](const std::vector<SearchUnit>& units, ShardGroup& group) {
-    return test::error_of(ErrorKind::kNumeric, [&] {
-      search_values(model_, *trace_, units, options_, silent_, nullptr, &group);
-    });
+    return test::error_of(ErrorKind::kNumeric,
+                          [&] { search_values(model_, *trace_, units, options_, silent_, nullptr, &group); });
   };
   const std::string refused = "do not search the same values";
   Numbers first;

@@ -218,8 +218,9 @@ TEST(PatternsOfAnIndex, SharesAddUpAndAnnotationReturns) {
   refused("0,99999,eve,,,,", "found 99999");
   refused("0,0,eve,0,shallow,d,0 999", "prefix_ranks");
   int other = 0;
-  while (std::any_of(outcome.cells.begin(), outcome.cells.end(),
-                     [&](const CellPatterns& cell) { return cell.cell == MemoryId{0, other}; }))
+  while (std::any_of(outcome.cells.begin(), outcome.cells.end(), [&](const CellPatterns& cell) {
+    return cell.cell == MemoryId{0, other};
+  }))
     ++other;
   annotate("0," + std::to_string(other) + ",eve,,,,");
   EXPECT_EQ(find_patterns(options).annotations_elsewhere, 1);

@@ -154,7 +154,10 @@ TEST_P(ValuesOfAnIndex, SearchFindsWhatTheListsHold) {
   test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {}); });
   test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {word}, 0); });
   for (const char* empty : {"", " "})
-    EXPECT_THAT(test::error_of(ErrorKind::kUsage, [&] { search_memories(options.index, {word, empty}); }),
+    EXPECT_THAT(test::error_of(ErrorKind::kUsage,
+                               [&] {
+                                 search_memories(options.index, {word, empty});
+                               }),
                 HasSubstr("is empty"));
 }
 
