@@ -28,6 +28,7 @@ MethodFile quick(const std::string& label, const std::string& steps) {
           "rome",
           {},
           {},
+          {},
           {{"covariance", {"false", "test"}}, {"contexts", {"0", "test"}}, {"steps", {steps, "test"}}}};
 }
 

@@ -69,7 +69,7 @@ class BothForms : public testing::Test {
     options.data = test::data_path("world/edits.jsonl");
     options.end_record = 4;
     options.editors = &formula_table();
-    options.methods = {{"formula", "formula", {{1}, "test"}, {}, {}}};
+    options.methods = {{"formula", "formula", {}, {{1}, "test"}, {}, {}}};
     options.form = form;
     options.both_forms = both;
     options.natural = 6;

@@ -46,6 +46,7 @@ class FormsRun : public testing::Test {
          "rome",
          {},
          {},
+         {},
          {{"covariance", {"false", "test"}}, {"contexts", {"0", "test"}}, {"steps", {"3", "test"}}}}};
     options.statistics = folder_ / "stats";
     options.drift_tokens = 0;

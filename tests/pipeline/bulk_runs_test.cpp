@@ -291,7 +291,7 @@ TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {
   options.dataset = "emend";
   options.data = std::string(EMEND_TEST_DATA) + "/world/edits.jsonl";
   options.end_record = 4;
-  options.methods = {{"bulk", "bulk", {{1, 2}, "test"}, {}, {}}};
+  options.methods = {{"bulk", "bulk", {}, {{1, 2}, "test"}, {}, {}}};
   options.statistics = folder_ / "stats";
   options.drift_tokens = 0;
   options.generations = 0;

@@ -79,7 +79,7 @@ TEST(FinetuneRuns, IsEvaluatedAloneAndInSequence) {
   options.layer.layers = {1};
   options.generations = 0;
   options.drift_tokens = 0;
-  options.methods = {{"ft", "ft", {}, {}, {}}, {"locft", "locft", {}, {}, {}}};
+  options.methods = {{"ft", "ft", {}, {}, {}, {}}, {"locft", "locft", {}, {}, {}, {}}};
   const std::map<std::string, double> least_gain = {{"single", 0.5}, {"sequential:2", 0.2}};
   for (const auto& [mode, gain] : least_gain) {
     SCOPED_TRACE(mode);
