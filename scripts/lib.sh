@@ -6,7 +6,7 @@
 #
 # Environment:
 #   EMEND_LIBTORCH       a libtorch or torch package folder to build with: no .venv is made
-#   EMEND_SKIP_CLIENTS   1: do without lm-evaluation-harness and openai, with which tests compare emend (test.sh alone fetches them)
+#   EMEND_CLIENTS        1: test.sh also fetches lm-evaluation-harness and openai, with which tests compare emend
 #   EMEND_JOBS           parallel jobs of the build (default: the processors, fewer when memory is short)
 #   EMEND_SKIP_MODEL     1: do without the SmolLM2 model
 #   EMEND_SKIP_PACKAGES  1: take the Debian packages for given (other systems, or installed by hand)
@@ -272,8 +272,8 @@ install_clients() {
   [[ -n $wants_clients ]] || return 0
   heading "Programs of others that tests run"
   local stamp=$clients_dir/.emend-ready python site
-  if [[ ${EMEND_SKIP_CLIENTS:-} == 1 || -z $(venv_torch) ]]; then # pip would fetch a torch, which is large
-    say "left out (EMEND_SKIP_CLIENTS=1, or no torch in .venv): tests with them are skipped"
+  if [[ -z $(venv_torch) ]]; then # pip would fetch a torch, which is large
+    say "left out (no torch in .venv): tests with them are skipped"
     return
   fi
   if [[ -e $stamp && $(< "$stamp") == "${clients[*]}" ]]; then

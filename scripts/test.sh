@@ -2,7 +2,7 @@
 # scripts/test.sh [CTEST_ARGUMENT...] [-- CMAKE_ARGUMENT...]
 #
 # Installs what is missing, builds emend and runs all tests through ctest, e.g. scripts/test.sh -R text, or -L fast.
-# With EMEND_SKIP_MODEL=1 the tests that need the real model are skipped, with EMEND_SKIP_CLIENTS=1 those that run lm-evaluation-harness and openai.
+# With EMEND_SKIP_MODEL=1 the tests that need the real model are skipped; with EMEND_CLIENTS=1 those with lm-evaluation-harness and openai are run.
 #
 # A libtorch of your own: EMEND_LIBTORCH=/path scripts/test.sh, or scripts/test.sh -- -DCMAKE_PREFIX_PATH=/path
 
@@ -18,7 +18,7 @@ while (($# > 0)); do
   esac
 done
 
-wants_clients=1
+[[ ${EMEND_CLIENTS:-} != 1 ]] || wants_clients=1
 set_up "$@"
 
 heading "Tests (set-up and build took $(elapsed))"
