@@ -133,10 +133,10 @@ std::string pattern_sentence(const AuditedPattern& pattern) {
       fmt::format("{} ({}): {} ends of cells have a trigger that matches, {} are listed", pattern.name,
                   pattern.expression, count_text(pattern.matching), count_text(listed));
   if (pattern.below_least > 0)
-    text += fmt::format("; of {} the share of triggers that match is below --least",
+    text += fmt::format("; of {} the share of triggers that match is below the least that was asked for",
                         count_text(pattern.below_least));
   if (const std::int64_t more = pattern.matching - pattern.below_least - listed; more > 0)
-    text += fmt::format("; {} more are beyond --cells", count_text(more));
+    text += fmt::format("; {} more are beyond the cells asked for", count_text(more));
   return text + ".";
 }
 

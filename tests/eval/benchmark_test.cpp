@@ -24,12 +24,10 @@ using testing::SizeIs;
 
 // Few steps: quick, not good.
 MethodFile quick(const std::string& label, const std::string& steps) {
-  return {label,
-          "rome",
-          {},
-          {},
-          {},
-          {{"covariance", {"false", "test"}}, {"contexts", {"0", "test"}}, {"steps", {steps, "test"}}}};
+  return {
+      label, "rome",
+      {},    {},
+      {},    {{"covariance", {"false", "test"}}, {"contexts", {"0", "test"}}, {"steps", {steps, "test"}}}};
 }
 
 // One of two processes, which run one after the other here.

@@ -271,7 +271,8 @@ TEST_F(FakeEditorRuns, IsBenchmarked) {
   options.dataset = "emend";
   options.data = std::string(EMEND_TEST_DATA) + "/world/edits.jsonl";
   options.end_record = 3;
-  options.methods = {{"spread", "spread", {}, {{kLow, kHigh}, "test"}, {}, {{"covariance", {"false", "test"}}}}};
+  options.methods = {
+      {"spread", "spread", {}, {{kLow, kHigh}, "test"}, {}, {{"covariance", {"false", "test"}}}}};
   options.editors = &editors_;
   options.drift_tokens = 0;
   options.out = folder_ / "eval";

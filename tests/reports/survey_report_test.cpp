@@ -18,7 +18,8 @@ TEST(AuditText, SaysWhyMatchesAreNotListed) {
   pattern.below_least = 400;
   pattern.cells.resize(20);
   EXPECT_THAT(audit_text(outcome, 100), HasSubstr("20 are listed; of 400 the share of triggers that match is "
-                                                  "below --least; 5 more are beyond --cells."));
+                                                  "below the least that was asked for; 5 more are "
+                                                  "beyond the cells asked for."));
   pattern.below_least = 0;
   pattern.matching = 20;
   EXPECT_THAT(audit_text(outcome, 100), HasSubstr("20 are listed.\n"));
