@@ -146,6 +146,7 @@ TEST_F(PatchCompose, DropTakesTheStatisticsOfTheFactsOwnLayer) {
 
 // The statistics of an edit are looked for by what the patch says of them, whatever their folder is called.
 TEST_F(PatchCompose, DropFindsTheStatisticsOfThePatchUnderAnyName) {
+  fs::create_directories(folder_ / "m/stats");
   fs::copy(world_model("gpt2"), folder_ / "m/model", fs::copy_options::recursive);
   const std::string id = Edited::shared().ids[1];
   fs::copy(made("stats"), folder_ / "m/stats/of_old", fs::copy_options::recursive);
