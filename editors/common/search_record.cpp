@@ -3,10 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
-#include <iterator>
 #include <utility>
 
 #include "emend/error.h"
@@ -78,36 +75,6 @@ std::vector<SearchResult> unpack_results(const FoundValues& found, const at::Dev
   std::vector<SearchResult> results;
   for (std::int64_t i = 0; i < found.size(); ++i)
     results.push_back(result_of(rows + i * kNumbers, found.residuals[i].to(device).clone()));
-  return results;
-}
-
-// A process sends how many values it has and how long a residual is, then the bits of both tensors, each row
-// of them on its own.
-std::vector<SearchResult> shared_with_all(std::span<const SearchResult> own, ShardGroup& group,
-                                          const at::Device& device) {
-  const FoundValues mine = pack_results(own);
-  std::vector<std::uint64_t> sent{static_cast<std::uint64_t>(mine.size()), 0};
-  if (mine.size() > 0) {
-    sent[1] = static_cast<std::uint64_t>(mine.residuals.size(1));
-    const at::Tensor residuals = mine.residuals.contiguous(), numbers = mine.numbers.contiguous();
-    const std::span floats(residuals.const_data_ptr<float>(), static_cast<std::size_t>(residuals.numel()));
-    const std::span doubles(numbers.const_data_ptr<double>(), static_cast<std::size_t>(numbers.numel()));
-    for (const float number : floats) sent.push_back(std::bit_cast<std::uint32_t>(number));
-    for (const double number : doubles) sent.push_back(std::bit_cast<std::uint64_t>(number));
-  }
-  const std::vector<std::uint64_t> all = group.gather_to_all(sent);
-  std::vector<SearchResult> results;
-  for (auto next = all.begin(); next != all.end();) {
-    const auto rows = static_cast<std::int64_t>(*next++), width = static_cast<std::int64_t>(*next++);
-    if (rows == 0) continue;
-    FoundValues found{at::empty({rows, width}, at::kFloat), at::empty({rows, kNumbers}, at::kDouble)};
-    for (float& number : std::span(found.residuals.data_ptr<float>(), static_cast<std::size_t>(rows * width)))
-      number = std::bit_cast<float>(static_cast<std::uint32_t>(*next++));
-    for (double& number :
-         std::span(found.numbers.data_ptr<double>(), static_cast<std::size_t>(rows * kNumbers)))
-      number = std::bit_cast<double>(*next++);
-    std::ranges::move(unpack_results(found, device), std::back_inserter(results));
-  }
   return results;
 }
 

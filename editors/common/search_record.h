@@ -8,7 +8,6 @@
 
 #include "editors/common/search_unit.h"
 #include "emend/search_journal.h"
-#include "emend/shard_group.h"
 
 namespace emend::editors {
 
@@ -17,9 +16,5 @@ FoundValues pack_results(std::span<const SearchResult> results);
 
 // The results again, the residuals on `device`. Throws Error(kFormat) for numbers of another shape.
 std::vector<SearchResult> unpack_results(const FoundValues& found, const at::Device& device);
-
-// The results of all processes, those of the first one in front. Every process calls it.
-std::vector<SearchResult> shared_with_all(std::span<const SearchResult> own, ShardGroup& group,
-                                          const at::Device& device);
 
 }  // namespace emend::editors

@@ -13,7 +13,6 @@
 #include <string>
 #include <utility>
 
-#include "base/fingerprint.h"
 #include "editors/common/adam.h"
 #include "editors/common/descent.h"
 #include "editors/common/lbfgs.h"
@@ -21,6 +20,7 @@
 #include "editors/common/search_record.h"
 #include "editors/common/search_rows.h"
 #include "editors/common/search_step.h"
+#include "editors/common/shared_search.h"
 #include "model/rows.h"
 
 namespace emend::editors {
@@ -327,43 +327,6 @@ std::int64_t step_tokens(const SearchUnit& unit, const LayerTrace& trace) {
   return tokens;
 }
 
-// What a search is, for processes that share it: how many values, in batches of what size, of which rows.
-std::vector<std::uint64_t> identity_of(const std::vector<SearchUnit>& units, const LayerTrace& trace,
-                                       std::int64_t most_tokens) {
-  Sha256 rows;
-  const auto add = [&](std::int64_t number) { rows.update_number(static_cast<std::uint64_t>(number)); };
-  const auto add_ids = [&](const TokenIds& ids) {
-    add(static_cast<std::int64_t>(ids.size()));
-    for (const auto id : ids) add(id);
-  };
-  add(trace.layer());
-  for (const TokenIds& front : trace.fronts()) add_ids(front);
-  for (const SearchUnit& unit : units) {
-    add(static_cast<std::int64_t>(unit.rows.size()));
-    for (const SearchRow& row : unit.rows) {
-      add(row.row.front);
-      add_ids(row.row.own);
-      add_ids(row.labels);
-    }
-  }
-  constexpr std::size_t kDigits = 16;  // of 64 bits
-  return {units.size(), static_cast<std::uint64_t>(most_tokens),
-          std::stoull(rows.hex().substr(0, kDigits), nullptr, 16)};
-}
-
-// All processes come to the same search, or none searches: values of other rows would be taken for these.
-void require_same_search(const std::vector<std::uint64_t>& own, ShardGroup& group) {
-  const std::vector<std::uint64_t> all = group.gather_to_all(own);
-  bool same = all.size() == own.size() * static_cast<std::size_t>(group.size());
-  for (std::size_t i = 0; i < all.size(); ++i) same = same && all[i] == own[i % own.size()];
-  if (!same)
-    throw Error(ErrorKind::kNumeric,
-                fmt::format("the processes that share this edit do not search the same values ({} in process "
-                            "{}): give all of them the same files, threads and kind of device, or let one "
-                            "process edit alone",
-                            own.front(), group.rank()));
-}
-
 // The results that need no search, from the first on. They end where a batch ended, so that the others share
 // batches as they would have.
 std::vector<SearchResult> taken_from(SearchJournal* journal, std::size_t units, const at::Device& device,
@@ -411,7 +374,7 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
   const at::Device device = model.options().device();
   std::vector<std::int64_t> tokens;
   for (const SearchUnit& unit : units) tokens.push_back(step_tokens(unit, trace));
-  if (group != nullptr) require_same_search(identity_of(units, trace, most_tokens), *group);
+  if (group != nullptr) require_same_search(units, trace, most_tokens, *group);
   std::vector<SearchResult> results = taken_from(journal, units.size(), device, options, progress);
   if (group != nullptr) results = shared_with_all(results, *group, device);
   const std::size_t rank = group != nullptr ? static_cast<std::size_t>(group->rank()) : 0,
@@ -425,7 +388,7 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
       found = search_portion(model, trace, units, cuts[rank], cuts[rank + 1], options, progress);
     if (group != nullptr) found = shared_with_all(found, *group, device);
     if (found.size() != cuts.back() - cuts.front())
-      throw Error(ErrorKind::kNumeric,
+      throw Error(ErrorKind::kConfig,
                   fmt::format("the processes found {} values of {}: they do not search the same facts",
                               found.size(), cuts.back() - cuts.front()));
     if (journal != nullptr) journal->add(pack_results(found));

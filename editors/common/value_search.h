@@ -25,7 +25,7 @@ namespace emend::editors {
 // whatever it has, the results are those of a search without one, but for the lists of losses.
 // With a group, every process calls this with the same units and searches a share of the batches; all of them
 // get all results, which are those of one process alone, but for the lists of losses. The journal is that of
-// the first process. Throws Error(kNumeric) in all of them, before any searches, if they have other units.
+// the first process. Throws Error(kConfig) in all of them, before any searches, if they have other units.
 // The progress counts steps: of each unit steps_at_most(), so that a stage of n units has n times as many.
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,

@@ -165,7 +165,7 @@ TEST_P(ProtectionByNeedTest, AProcessWithNothingToSearchOnSaysSoToTheOthers) {
   const RomePlan plan(world_.model, requests_, context_, options, Grouping::kAlone);
   RomeSolution solution;
   SilentProgress silent;
-  EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { search_on(plan, solution, {}, 0.9, silent); }),
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig, [&] { search_on(plan, solution, {}, 0.9, silent); }),
               HasSubstr("do not search the same values"));
 }
 

@@ -342,7 +342,7 @@ using Numbers = test::FirstOfTwo::Numbers;
 // There is one batch: the first process searches it, and the other one has found nothing.
 TEST_P(ValueSearch, SharedByProcessesIsThatOfOne) {
   int calls = 0;
-  test::FirstOfTwo group([&](const Numbers& own) { return calls++ == 0 ? own : Numbers{0, 0}; });
+  test::FirstOfTwo group([&](const Numbers& own) { return calls++ == 0 ? own : Numbers{0, 0, 0}; });
   options_.gradient_tokens = 100'000;
   const auto alone = search(units_),
              shared = search_values(model_, *trace_, units_, options_, silent_, nullptr, &group);
@@ -356,7 +356,7 @@ TEST_P(ValueSearch, SharedByProcessesIsThatOfOne) {
 
 TEST_P(ValueSearch, ProcessesWithOtherValuesAreRefusedBeforeAnySearch) {
   const auto told = [&](const std::vector<SearchUnit>& units, ShardGroup& group) {
-    return test::error_of(ErrorKind::kNumeric,
+    return test::error_of(ErrorKind::kConfig,
                           [&] { search_values(model_, *trace_, units, options_, silent_, nullptr, &group); });
   };
   const std::string refused = "do not search the same values";
