@@ -20,11 +20,6 @@ using testing::HasSubstr;
 
 const std::string kText = std::string(EMEND_TEST_DATA) + "/world/text.txt";
 
-std::string content_of(const std::string& file) {
-  std::ifstream stream(file);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
 class MemoryAnalyses : public testing::Test {
  protected:
   void SetUp() override {
@@ -40,7 +35,7 @@ class MemoryAnalyses : public testing::Test {
     EXPECT_EQ(finished_.code, 0) << finished_.err;
     if (finished_.code != 0) return {};
     if (page) {
-      EXPECT_EQ(markup_fault(content_of(folder_ / "page.html")), "");
+      EXPECT_EQ(markup_fault(read_all(folder_ / "page.html")), "");
     }
     return read_json(folder_ / "j");
   }
@@ -69,7 +64,7 @@ TEST_F(MemoryAnalyses, AggregateKeepsToTheContract) {
     EXPECT_TRUE(json["layers"][0].contains(key)) << key;
   EXPECT_EQ(json["layers"].back()["output_is_final"], 1);
   EXPECT_THAT(finished_.out, AllOf(HasSubstr("zero agr."), HasSubstr("40 positions")));
-  EXPECT_THAT(content_of(folder_ / "page.html"), AllOf(HasSubstr("Who decides"), HasSubstr("<svg")));
+  EXPECT_THAT(read_all(folder_ / "page.html"), AllOf(HasSubstr("Who decides"), HasSubstr("<svg")));
 }
 
 TEST_F(MemoryAnalyses, ShardsOfAnAggregationAreJoined) {
@@ -90,8 +85,8 @@ TEST_F(MemoryAnalyses, ShardsOfAnAggregationAreJoined) {
   const auto joined = aggregate({"--out", folder_ / "joined", "--join", folder_ / "parts"});
   EXPECT_EQ(joined["layers"], whole["layers"]);
   EXPECT_TRUE(joined["sparsity"].is_null());
-  EXPECT_TRUE(content_of(folder_ / "joined/positions.safetensors") ==
-              content_of(folder_ / "whole/positions.safetensors"));
+  EXPECT_TRUE(read_all(folder_ / "joined/positions.safetensors") ==
+              read_all(folder_ / "whole/positions.safetensors"));
   EXPECT_EQ(aggregate({"--out", folder_ / "whole", "--resume"})["layers"], whole["layers"]);
   std::vector<std::string> wrong = {"memories", "aggregate", "--shard", "0/2"};
   wrong.insert(wrong.end(), text.begin(), text.end());
@@ -109,7 +104,7 @@ TEST_F(MemoryAnalyses, PrefixesLoseAWord) {
   for (const char* part : {"first", "last", "random"})
     EXPECT_TRUE(json["mutation"]["layers"][0]["change"].contains(part)) << part;
   EXPECT_THAT(finished_.out, HasSubstr("shallow index"));
-  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("A word taken away"));
+  EXPECT_THAT(read_all(folder_ / "page.html"), HasSubstr("A word taken away"));
   const Finished wrong = run_emend({"memories", "patterns", "--index", place, "--mutations", "3"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("--model M"));
@@ -119,7 +114,7 @@ TEST_F(MemoryAnalyses, CellsActTogetherAndWhereTheyAreTriggered) {
   const std::string place = index();
   const auto effects = run("effects", {"--index", place, "--model", world_model("llama"), "--cells", "4"});
   EXPECT_EQ(effects["cells"].size(), 8U);
-  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("What cells do where they are triggered"));
+  EXPECT_THAT(read_all(folder_ / "page.html"), HasSubstr("What cells do where they are triggered"));
   const auto topics = run("patterns", {"--index", place, "--cells", "4", "--background", "300", "--model",
                                        world_model("llama"), "--topics"});
   EXPECT_TRUE(topics["layers"][0]["with_topic"].is_number());
@@ -127,7 +122,7 @@ TEST_F(MemoryAnalyses, CellsActTogetherAndWhereTheyAreTriggered) {
   const auto pairs = run("coactive", {"--model", world_model("llama"), "--corpus", kText, "--layers", "1",
                                       "--tokens", "500", "--index", place, "--most", "40"});
   EXPECT_EQ(pairs["cells"], 40);
-  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("Cells that fire together"));
+  EXPECT_THAT(read_all(folder_ / "page.html"), HasSubstr("Cells that fire together"));
 }
 
 TEST_F(MemoryAnalyses, APromptHasATimeLine) {
@@ -136,7 +131,7 @@ TEST_F(MemoryAnalyses, APromptHasATimeLine) {
                        "--subject", "Workis Tellond", "--token", "stone cutter", "--samples", "3"});
   EXPECT_EQ(line["layers"].size(), 9U);
   EXPECT_THAT(finished_.out, HasSubstr("organise"));
-  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("Three phases over the layers"));
+  EXPECT_THAT(read_all(folder_ / "page.html"), HasSubstr("Three phases over the layers"));
   const Finished wrong = run_emend({"memories", "timeline", "--model", world_model("llama"), "--prompt",
                                     "Workis Tellond was trained as a", "--subject", "Nobody"});
   EXPECT_EQ(wrong.code, 3);
@@ -188,7 +183,7 @@ TEST_F(MemoryAnalyses, ACellShowsValueAndLabels) {
     EXPECT_TRUE(cell["value"]["bottom"][0].contains(key)) << key;
   EXPECT_EQ(cell["labels"][0], "weavers");
   EXPECT_THAT(finished_.out, AllOf(HasSubstr("+v promotes"), HasSubstr("Labels: weavers")));
-  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("-v promotes"));
+  EXPECT_THAT(read_all(folder_ / "page.html"), HasSubstr("-v promotes"));
 }
 
 TEST_F(MemoryAnalyses, PatternsGoOutAndComeBack) {
@@ -200,9 +195,9 @@ TEST_F(MemoryAnalyses, PatternsGoOutAndComeBack) {
   EXPECT_EQ(json["cells"].size(), 20U);
   for (const char* key : {"shallow", "both", "semantic", "not_covered"})
     EXPECT_TRUE(json["layers"][0]["shares"].contains(key)) << key;
-  EXPECT_THAT(content_of(sheet), HasSubstr("layer0,memory,annotator"));
-  EXPECT_THAT(content_of(folder_ / "sheet_prefixes.csv"), HasSubstr("coefficient"));
-  std::string text = content_of(sheet);
+  EXPECT_THAT(read_all(sheet), HasSubstr("layer0,memory,annotator"));
+  EXPECT_THAT(read_all(folder_ / "sheet_prefixes.csv"), HasSubstr("coefficient"));
+  std::string text = read_all(sheet);
   for (std::size_t at = text.find(",emend,"); at != std::string::npos; at = text.find(",emend,", at))
     text.replace(at, 7, ",ada,");
   const auto compared = run("patterns", {"--index", place, "--cells", "10", "--background", "400",
@@ -262,7 +257,7 @@ TEST_F(MemoryAnalyses, FactsCellsAndLayers) {
   EXPECT_EQ(explained["cells"][0]["sources"]["gate"]["strongest"].size(), 2U);
   EXPECT_EQ(explained["sources"]["value"], explained["logit"]);
   EXPECT_THAT(finished_.out, HasSubstr("strongest sources"));
-  EXPECT_THAT(content_of(folder_ / "page.html"), HasSubstr("Who made the keys"));
+  EXPECT_THAT(read_all(folder_ / "page.html"), HasSubstr("Who made the keys"));
   const Finished both =
       run_emend({"memories", "layers", "--model", world_model("gpt2"), "--prompt", prompt, "--facts", facts});
   EXPECT_EQ(both.code, 2);
@@ -318,7 +313,7 @@ TEST_F(MemoryAnalyses, OnePageOverAll) {
           false);
   EXPECT_EQ(json["cells"], 12);
   EXPECT_EQ(json["results"], nlohmann::json({"values", "aggregate", "patterns"}));
-  const std::string html = content_of(page);
+  const std::string html = read_all(page);
   EXPECT_EQ(markup_fault(html), "");
   EXPECT_THAT(html, HasSubstr("bins of equal width"));
   EXPECT_THAT(html,

@@ -17,12 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_all(const std::string& file) {
-  std::ostringstream text;
-  text << std::ifstream(file, std::ios::binary).rdbuf();
-  return text.str();
-}
-
 // In the child: both streams into files of `folder`, then the program.
 [[noreturn]] void become(const std::vector<std::string>& words, const std::string& folder) {
   const auto redirect = [](const std::string& file, int descriptor) {
@@ -76,6 +70,12 @@ std::vector<std::string> with_program(std::vector<std::string> words,
 }
 
 }  // namespace
+
+std::string read_all(const std::string& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
 
 Finished run_emend(const std::vector<std::string>& arguments) {
   return run_words(with_program({}, arguments));

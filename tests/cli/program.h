@@ -36,6 +36,7 @@ class RunningEmend {
   bool ended_ = false;
 };
 
+std::string read_all(const std::string& file);  // its bytes; empty if it is not there
 nlohmann::json read_json(const std::string& file);
 
 // Checkpoints in tests/data. The models of the invented world come with a tokenizer, those for parity

@@ -21,16 +21,7 @@ std::string test_data(const std::string& name) {
   return std::string(EMEND_TEST_DATA) + "/" + name;
 }
 
-class ProofCommands : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
-    ASSERT_EQ(world().run.code, 0) << world().run.err;
-  }
-  static const EditedWorld& world() { return EditedWorld::shared(); }
-  static std::string patch() { return world().folder / "a.safetensors"; }
-  const ScratchFolder folder_;
-};
+using ProofCommands = OnEditedWorld;
 
 // ---- eval kl
 

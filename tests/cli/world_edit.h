@@ -61,4 +61,16 @@ struct EditedWorld {
   }
 };
 
+// Tests that start from that edit.
+class OnEditedWorld : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_world_models()) GTEST_SKIP() << "no models of the invented world";
+    ASSERT_EQ(world().run.code, 0) << world().run.err;
+  }
+  static const EditedWorld& world() { return EditedWorld::shared(); }
+  static std::string patch() { return world().folder / "a.safetensors"; }
+  const ScratchFolder folder_;
+};
+
 }  // namespace emend
