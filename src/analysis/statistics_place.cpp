@@ -75,14 +75,22 @@ Candidate look_at(const Search& search, const fs::path& folder) {
   return found;
 }
 
+// Fewer keys than a key has elements make C singular: whoever wants that names the folder. What a patch was
+// made with is taken whatever it is.
+bool has_enough_tokens(const Search& search, const Candidate& candidate) {
+  const bool is_of_a_patch =
+      std::ranges::any_of(search.wanted, [](const auto& want) { return !want.second.empty(); });
+  return is_of_a_patch || candidate.tokens >= search.model.config().d_ff;
+}
+
 // Folders in `parent` that hold wanted layers, and may be taken.
 void add_candidates(const Search& search, const fs::path& parent, std::vector<Candidate>& found) {
   std::error_code failed;
   for (fs::directory_iterator entry(parent, failed), end; !failed && entry != end; entry.increment(failed)) {
     if (entry->path() == search.usual || !entry->is_directory(failed)) continue;
     Candidate candidate = look_at(search, entry->path());
-    if (candidate.layers == search.wanted.size() || (candidate.is_own && candidate.layers > 0))
-      found.push_back(std::move(candidate));
+    const bool is_whole = candidate.layers == search.wanted.size() && has_enough_tokens(search, candidate);
+    if (is_whole || (candidate.is_own && candidate.layers > 0)) found.push_back(std::move(candidate));
   }
 }
 

@@ -85,10 +85,19 @@ TEST_F(PlaceOfStatistics, MayLieBesideTheModel) {
   EXPECT_EQ(find({2}).folder, folder_ / "wiki");
 }
 
+// A key has 768 elements.
+TEST_F(PlaceOfStatistics, IsNoFolderOfFewerKeysThanAKeyHasElements) {
+  make(folder_ / "stats/trial", {2}, 767);
+  EXPECT_EQ(find({2}).folder, usual_);
+  EXPECT_EQ(find_statistics(model(), prefix_, {{2, "print-767"}}).folder, folder_ / "stats/trial");
+  make(folder_ / "stats/mine", {2}, 768);
+  EXPECT_EQ(find({2}).folder, folder_ / "stats/mine");
+}
+
 TEST_F(PlaceOfStatistics, OfSeveralIsTheOneWithMostTokens) {
-  make(folder_ / "stats/a", {2}, 100);
+  make(folder_ / "stats/a", {2}, 780);
   make(folder_ / "b", {2}, 900);
-  make(folder_ / "stats/c", {2}, 400);
+  make(folder_ / "stats/c", {2}, 800);
   const StatisticsPlace place = find({2});
   EXPECT_EQ(place.folder, folder_ / "b");
   EXPECT_THAT(place.note, AllOf(HasSubstr("3 folders"), HasSubstr("900 tokens")));
