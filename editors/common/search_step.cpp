@@ -10,6 +10,7 @@
 
 #include "model/device_memory.h"
 #include "model/placement.h"
+#include "model/rows.h"
 
 namespace emend::editors {
 
