@@ -60,10 +60,10 @@ TEST_F(EditMpi, ThePatchOfABulkEditIsThatOfOneProcess) {
   EXPECT_TRUE(patch == read_all(folder_ / "shared/facts.safetensors"));
 }
 
-TEST_F(EditMpi, ThePatchOfRomeIsThatOfOneProcess) {
+// Other subjects are protected by default: every process names and measures them for itself.
+TEST_F(EditMpi, ThePatchOfProtectedEditsIsThatOfOneProcess) {
   const std::string file = edit_file(24);
-  const std::vector<std::string> how = {"--editor",  "rome", "--layer",     "2",
-                                        "--protect", "none", "--keep-going"};
+  const std::vector<std::string> how = {"--editor", "rome", "--layer", "2", "--keep-going"};
   const Finished shared = run_emend_many(2, arguments(file, "shared", how));
   ASSERT_THAT(shared.code, testing::AnyOf(0, 4)) << shared.err;
   const Finished alone = run_emend(arguments(file, "alone", how));
