@@ -55,10 +55,12 @@ int memories_search_command(const std::vector<std::string>& arguments) {
   frame.options.arguments("word", words, -1, "a word")
       .text("index", index, "DIR", "an index that emend memories values was run on",
             Use::kFolder | Use::kNeeded)
-      .number("limit", limit, "N", "cells listed, at most");
+      .number("limit", limit, "N", "cells listed, at most")
+      .report("write an HTML page of the cells");
   return frame.run(arguments, [&](Console& console) {
     const SearchOutcome outcome = search_memories(index, words, limit);
-    return frame.show(console, search_text(outcome, console.columns()), search_json(outcome, words));
+    return frame.show(console, search_text(outcome, console.columns()), search_json(outcome, words),
+                      {.report = [&] { return search_page(outcome, words, MemoryIndex(index)); }});
   });
 }
 

@@ -82,11 +82,15 @@ TEST_P(MemoryCommands, ValuesOfAnIndexAreSearched) {
   EXPECT_THAT(finished_.out, AllOf(HasSubstr("shuffled"), HasSubstr("echo")));
   const std::string word = json["sharpest"][0]["tokens"][0]["text"];
   const std::string plain = word.substr(word.find_first_not_of(' '));
-  const Finished found = run_emend({"memories", "search", plain, "--index", index, "--json", folder_ / "s"});
+  const Finished found = run_emend({"memories", "search", plain, "--index", index, "--json", folder_ / "s",
+                                    "--report", folder_ / "s.html"});
   ASSERT_EQ(found.code, 0) << found.err;
   const auto hits = read_json(folder_ / "s");
   EXPECT_GT(hits["found"], 0);
   EXPECT_LT(hits["seconds"], 1);
+  const std::string first = hits["cells"][0]["cell"];
+  EXPECT_THAT(read_all(folder_ / "s.html"),
+              AllOf(HasSubstr("Cells found by " + plain), HasSubstr(">" + first + "<"), HasSubstr("best example")));
   const Finished none = run_emend({"memories", "search", "qzxqzx", "--index", index});
   EXPECT_EQ(none.code, 3);
   EXPECT_THAT(none.err, AllOf(HasSubstr("qzxqzx"), HasSubstr("nearest")));
