@@ -141,7 +141,7 @@ std::vector<CandidateSubject> read_candidates(const std::filesystem::path& file)
   std::vector<CandidateSubject> candidates;
   std::set<std::pair<std::string, std::string>> seen;
   int number = 0;
-  for (std::string line : split_at(read_text_file(file, kMostBytes), '\n')) {
+  for (const std::string& line : split_at(read_text_file(file, kMostBytes), '\n')) {
     ++number;
     const auto fail = [&](const std::string& what) {
       throw Error(ErrorKind::kFormat, fmt::format("{}:{}: {}", file.string(), number, what));
