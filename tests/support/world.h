@@ -29,8 +29,8 @@ inline std::vector<TraceFact> world_facts(std::size_t count) {
   return facts;
 }
 
-// C of one layer from text that the model writes itself, collected once a program; `tokens` 0: the default number.
-// The tensors are shared: put others in their place instead of writing into them.
+// C of one layer from text that the model writes itself, collected once a program; `tokens` 0: the default
+// number. The tensors are shared: put others in their place instead of writing into them.
 inline Statistics world_statistics(const Model& model, int layer, std::int64_t tokens = 0) {
   static std::map<std::tuple<std::string, int, std::int64_t>, Statistics> collected;
   Statistics& kept = collected[{model.path().string(), layer, tokens}];
