@@ -31,11 +31,28 @@ if(EMEND_FUZZ)
 endif()
 
 # emend_unity(TARGET APART): with EMEND_UNITY, the sources of TARGET are compiled a dozen at a time, since reading headers is
-# most of the work of each. Those in the list APART are compiled one by one: their unnamed namespaces hold names that others of the
-# folder hold too, or types of which a class of a header has members (a warning where it is included).
+# most of the work of each. Those in the list APART are not: their unnamed namespaces hold names that others of the
+# folder hold too, or types of which a class of a header has members (a warning where it is included). Those that go together are
+# one entry of it, "a.cpp+b.cpp", and are compiled as one; the others one by one.
 function(emend_unity name apart)
   set_target_properties(${name} PROPERTIES UNITY_BUILD ${EMEND_UNITY} UNITY_BUILD_BATCH_SIZE 12)
-  set_source_files_properties(${apart} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  set(number 0)
+  foreach(entry ${apart})
+    string(REPLACE "+" ";" files ${entry})
+    set_source_files_properties(${files} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    list(LENGTH files count)
+    if(NOT EMEND_UNITY OR count EQUAL 1)
+      continue()
+    endif()
+    list(TRANSFORM files REPLACE "(.+)" "#include \"${CMAKE_CURRENT_SOURCE_DIR}/\\1\"" OUTPUT_VARIABLE lines)
+    list(JOIN lines "\n" text)
+    set(together ${CMAKE_CURRENT_BINARY_DIR}/${name}_together_${number}.cpp)
+    file(CONFIGURE OUTPUT ${together} CONTENT "${text}\n" @ONLY)
+    target_sources(${name} PRIVATE ${together})
+    set_source_files_properties(${together} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    set_source_files_properties(${files} PROPERTIES HEADER_FILE_ONLY ON)
+    math(EXPR number "${number} + 1")
+  endforeach()
 endfunction()
 
 # emend_library(NAME SOURCES a.cpp ... LINKS other ... [APART b.cpp ...])

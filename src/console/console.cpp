@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <string_view>
 
@@ -26,6 +28,18 @@ TerminalProgress::Style progress_style(bool quiet) {
 // It may be a pipe, which no file can take the place of.
 bool is_stdout(const std::string& file) {
   return file == "-" || file == "/dev/stdout";
+}
+
+// The >(command) of a shell is one, by a name of /dev/fd.
+bool is_pipe(const std::string& file) {
+  std::error_code failed;
+  return std::filesystem::is_fifo(file, failed);
+}
+
+void write_into_pipe(const std::string& pipe, const std::string& text) {
+  std::ofstream out(pipe, std::ios::binary);
+  out << text << std::flush;
+  if (!out) throw Error(ErrorKind::kIo, "cannot write into the pipe " + pipe);
 }
 
 // Behind the code that colours text and begins at `at`; `at` itself where none begins.
@@ -81,7 +95,7 @@ Console::Console(const CommonOptions& options)
       color_(options.color),
       json_(is_stdout(options.json) ? "" : options.json),
       progress_(progress_style(options.quiet)) {
-  if (!json_.empty()) require_writable_file(json_);
+  if (!json_.empty() && !is_pipe(json_)) require_writable_file(json_);
   if (!log_file_.empty()) require_writable_file(log_file_);
   if (is_stdout(options.json)) stdout_ = std::cout.rdbuf(std::cerr.rdbuf());
 }
@@ -150,7 +164,10 @@ std::size_t Console::columns() const {
 
 void Console::write_json(const std::string& result) const {
   throw_if_interrupted();
-  if (!json_.empty()) write_file_atomically(json_, result + "\n");
+  if (is_pipe(json_))
+    write_into_pipe(json_, result + "\n");
+  else if (!json_.empty())
+    write_file_atomically(json_, result + "\n");
   if (stdout_ == nullptr) return;
   std::ostream out(stdout_);
   out << result << std::endl;

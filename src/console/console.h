@@ -61,7 +61,8 @@ class Console {
   // For tables on stdout; 0: no limit.
   std::size_t columns() const;
 
-  // Writes --json FILE, if it was asked for: the whole file or nothing. Throws Error(kIo).
+  // Writes --json FILE, if it was asked for: the whole file or nothing, and into a pipe as it is. Throws
+  // Error(kIo).
   // `result`: a text of to_json (emend/report.h).
   void write_json(const std::string& result) const;
   void write_json(const ResultJson& result) const { write_json(dump_json(result)); }

@@ -82,7 +82,7 @@ std::string ranks_table(const LocateReport& report) {
     if (i < trial.size()) {
       row[3].text = "layer " + std::to_string(trial[i].layer);
       row[4].text = number_text(trial[i].score);
-      row[5].text = trial[i].facts > 1 ? "± " + number_text(trial[i].ci95, 2) : "± ?";
+      row[5].text = interval_text(trial[i]);
     }
     table.rows.push_back(std::move(row));
   }
@@ -129,6 +129,10 @@ std::vector<TitledChart> decision_pictures(const LocateReport& report) {
 }
 
 }  // namespace
+
+std::string interval_text(const TrialScore& score) {
+  return score.facts > 1 && score.ci95 > 0 ? "± " + number_text(score.ci95, 2) : "± ?";
+}
 
 std::string locate_page(const LocateReport& report) {
   const TraceResult& result = *report.result;

@@ -21,6 +21,10 @@ struct LocateReport {
   std::vector<std::pair<std::string, std::string>> settings;  // how it was made
 };
 
+// The 95 % interval of a score of edits: "± 0.02". "± ?" where none is known: of one fact, and of facts that
+// all score the same, which say nothing of how others would.
+std::string interval_text(const TrialScore& score);
+
 // One page that needs nothing but itself.
 std::string locate_page(const LocateReport& report);
 

@@ -154,7 +154,7 @@ std::string trial_text(const std::vector<TrialScore>& trial, std::size_t columns
   for (const TrialScore& score : trial) {
     std::vector<std::string> row = {std::to_string(score.layer),
                                     number_text(score.score),
-                                    score.facts > 1 ? "± " + number_text(score.ci95, 2) : "± ?",
+                                    interval_text(score),
                                     part(score, "efficacy_success"),
                                     part(score, "paraphrase_success"),
                                     part(score, "neighbourhood_success")};

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -45,6 +46,22 @@ TEST(ModelInfo, GivesItsJsonToStdoutWhereADashStands) {
     EXPECT_THAT(run.err, HasSubstr("MLP down (values)"));
   }
   EXPECT_FALSE(fs::exists("-"));
+}
+
+// As `--json >(jq ...)` of a shell gives it.
+TEST(ModelInfo, WritesItsJsonIntoAPipe) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const Finished run =
+      run_emend({"model", "info", parity_model("gpt2"), "--json", "/dev/fd/" + std::to_string(ends[1])});
+  ::close(ends[1]);
+  std::string text(std::size_t{1} << 16, '\0');  // what a pipe holds
+  const ssize_t got = ::read(ends[0], text.data(), text.size());
+  ::close(ends[0]);
+  ASSERT_EQ(run.code, 0) << run.err;
+  ASSERT_GT(got, 0);
+  EXPECT_EQ(nlohmann::json::parse(text.substr(0, static_cast<std::size_t>(got)))["model"]["family"], "gpt2");
+  EXPECT_THAT(run.out, HasSubstr("MLP down (values)"));
 }
 
 TEST(ModelInfo, TakesThePathAsAnOptionToo) {

@@ -9,6 +9,7 @@
 #include "emend/patch_run.h"
 #include "eval/results/results_file.h"
 #include "support/keep_notes.h"
+#include "support/shared_statistics.h"
 #include "support/world.h"
 
 namespace emend {
@@ -28,7 +29,7 @@ class BulkRuns : public ::testing::Test {
   BulkRuns() : model_(test::load_world("llama")) {
     file_.method = "memit";
     file_.layer.layers = {1, 2};
-    file_.statistics = folder_ / "stats";
+    file_.statistics = test::shared_statistics();
     all_ = test::world_edits(5);
   }
   NamedPatch edited(std::size_t begin, std::size_t end, const std::filesystem::path& on = {}) {
@@ -177,6 +178,7 @@ TEST_F(BulkRuns, APatchThatCannotBeBuiltOnIsRefusedBeforeLayersAndStatisticsAreS
 
 // The first edit leaves the statistics of one layer; the next one adds those of another, of its own text.
 TEST_F(BulkRuns, AFolderOfStatisticsThatIsFilledInStepsServesLaterEdits) {
+  file_.statistics = folder_ / "stats";
   file_.layer.layers = {1};
   options_.seed = 3;
   edited(4, 5);
@@ -292,7 +294,7 @@ TEST_F(BulkRuns, AreBenchmarkedInBatchesAndInSequence) {
   options.data = std::string(EMEND_TEST_DATA) + "/world/edits.jsonl";
   options.end_record = 4;
   options.methods = {{"bulk", "bulk", {}, {{1, 2}, "test"}, {}, {}}};
-  options.statistics = folder_ / "stats";
+  options.statistics = file_.statistics;
   options.drift_tokens = 0;
   options.generations = 0;
   for (const std::string mode : {"batch:4", "sequential:2"}) {

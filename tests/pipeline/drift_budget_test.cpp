@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
+#include "support/shared_statistics.h"
 #include "support/stop_at.h"
 #include "support/world.h"
 
@@ -30,7 +31,7 @@ class Budget : public ::testing::Test {
     file_.method = "bulk";
     file_.options["rounds"] = {"2", "test"};
     file_.layer.layers = {1, 2};
-    file_.statistics = folder_ / "stats";
+    file_.statistics = test::shared_statistics();
     file_.edits = test::world_edits(5);
     options_.budget = DriftBudget{DriftBudget::Measure::kPerplexity, kEndless, 2};
   }

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <utility>
 
 #include "base/expect_error.h"
 #include "base/files.h"
 #include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
+#include "support/shared_statistics.h"
 #include "support/stop_at.h"
 #include "support/world.h"
 
@@ -40,7 +43,7 @@ class Resume : public ::testing::TestWithParam<Case> {
   Resume() : model_(test::load_world("llama")) {
     file_.method = GetParam().method;
     file_.layer.layers = GetParam().layers;
-    file_.statistics = folder_ / "stats";
+    file_.statistics = test::shared_statistics();
     file_.edits = test::world_edits(6);
     file_.options["gradient_tokens"] = {"1", "test"};  // each value is a batch
     file_.options["contexts"] = {"4", "test"};
@@ -51,20 +54,22 @@ class Resume : public ::testing::TestWithParam<Case> {
     save_patch(run_edit(model_, file_, options_, progress).patch, folder_ / "p.safetensors");
     return read_text_file(folder_ / "p.safetensors");
   }
-  // The run without a run file.
-  std::string plain_bytes() {
-    const EditRunOptions kept = options_;
-    options_ = {};
+  // The run that nothing stops.
+  struct Whole {
+    std::string bytes;  // without a run file
+    int signs;          // of progress that its searches give
+  };
+  const Whole& whole() {
+    static std::map<std::string, Whole> kept;  // by method
+    const auto found = kept.find(file_.method);
+    if (found != kept.end()) return found->second;
+    const EditRunOptions options = std::exchange(options_, {});
     const std::string bytes = patch_bytes(silent_);
-    options_ = kept;
-    return bytes;
-  }
-  // Signs of progress that the searches of the whole run give.
-  int search_signs() {
+    options_ = options;
     test::StopInSearch count(-1);
-    patch_bytes(count);
+    EXPECT_EQ(patch_bytes(count), bytes);
     fs::remove(options_.run_file);
-    return count.seen();
+    return kept[file_.method] = {bytes, count.seen()};
   }
   void stop_at(int sign) {
     test::StopInSearch stop(sign);
@@ -82,8 +87,7 @@ INSTANTIATE_TEST_SUITE_P(Methods, Resume,
                          [](const auto& its) { return its.param.method; });
 
 TEST_P(Resume, EndsWithTheBytesOfARunThatWasNotStopped) {
-  const std::string whole = plain_bytes();
-  const int all = search_signs();
+  const auto& [bytes, all] = whole();
   std::int64_t most = 0;
   for (const int quarters : {1, 2, 4}) {  // early, in the middle, at the end
     SCOPED_TRACE(quarters);
@@ -92,7 +96,7 @@ TEST_P(Resume, EndsWithTheBytesOfARunThatWasNotStopped) {
     ASSERT_TRUE(fs::exists(options_.run_file));
     options_.resume = true;
     Watch watch;
-    EXPECT_EQ(patch_bytes(watch), whole);
+    EXPECT_EQ(patch_bytes(watch), bytes);
     EXPECT_GT(watch.taken, most);
     most = watch.taken;
     fs::remove(options_.run_file);
@@ -100,19 +104,17 @@ TEST_P(Resume, EndsWithTheBytesOfARunThatWasNotStopped) {
 }
 
 TEST_P(Resume, ARunThatIsStoppedTwiceGoesOnFromTheSecondTime) {
-  const std::string whole = plain_bytes();
-  const int all = search_signs();
+  const auto& [bytes, all] = whole();
   stop_at(all / 4);
   options_.resume = true;
   stop_at(all / 4);
   const EditOutcome outcome = run_edit(model_, file_, options_, silent_);
   EXPECT_GT(outcome.resumed_values, 1);
-  EXPECT_EQ(patch_bytes(silent_), whole);
+  EXPECT_EQ(patch_bytes(silent_), bytes);
 }
 
 TEST_P(Resume, AFileOfAnotherRunIsRefusedWithWhatDiffers) {
-  plain_bytes();  // the statistics are there from here on
-  stop_at(search_signs() - 1);
+  stop_at(whole().signs - 1);
   EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { run_edit(model_, file_, options_, silent_); }),
               AllOf(HasSubstr("p.run holds the values of a run"), HasSubstr("the option resume")));
   options_.resume = true;
@@ -137,7 +139,10 @@ TEST_P(Resume, AFileOfAnotherRunIsRefusedWithWhatDiffers) {
   options_.run_file = folder_ / "q.run";
   options_.seed = 7;  // of the text that the model writes
   options_.resume = false;
+  const std::vector<EditRequest> all = file_.edits;
+  file_.edits.resize(1);  // it is for the statistics that it leaves
   run_edit(model_, file_, options_, silent_);
+  file_.edits = all;
   options_.run_file = folder_ / "p.run";
   options_.seed = 0;
   options_.resume = true;

@@ -65,6 +65,14 @@ TEST(LocatePage, HasNoColumnsForATrialThatWasNotMade) {
   EXPECT_THAT(page, HasSubstr(">by trace</th>"));
 }
 
+TEST(LocatePage, FactsThatAllScoreTheSameGiveNoInterval) {
+  LocateOutcome outcome = test::sample_locate();
+  const std::string row = "<td>layer 1</td><td>0.950</td>";
+  EXPECT_THAT(locate_page(report_of(outcome)), HasSubstr(row + "<td>± 0.020</td></tr>"));
+  outcome.decision.trial[0].ci95 = 0;
+  EXPECT_THAT(locate_page(report_of(outcome)), HasSubstr(row + "<td>± ?</td></tr>"));
+}
+
 TEST(LocatePage, OfAnUndecidedRunHasNoSummary) {
   LocateOutcome outcome = test::sample_locate();
   outcome.ranking.clear();

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 
 #include "emend/model.h"
 #include "emend/statistics_run.h"
@@ -28,14 +29,20 @@ inline std::vector<TraceFact> world_facts(std::size_t count) {
   return facts;
 }
 
-// C of one layer from text that the model writes itself; `tokens` 0: the default number.
+// C of one layer from text that the model writes itself, collected once a program; `tokens` 0: the default
+// number. The tensors are shared: put others in their place instead of writing into them.
 inline Statistics world_statistics(const Model& model, int layer, std::int64_t tokens = 0) {
-  SilentProgress silent;
-  StatisticsOptions options;
-  options.layers = {layer};
-  options.prefix = model.tokenizer().automatic_prefix();
-  options.tokens = tokens;
-  return collect_statistics(model, options, silent);
+  static std::map<std::tuple<std::string, int, std::int64_t>, Statistics> collected;
+  Statistics& kept = collected[{model.path().string(), layer, tokens}];
+  if (kept.layers.empty()) {
+    SilentProgress silent;
+    StatisticsOptions options;
+    options.layers = {layer};
+    options.prefix = model.tokenizer().automatic_prefix();
+    options.tokens = tokens;
+    kept = collect_statistics(model, options, silent);
+  }
+  return kept;
 }
 
 inline EditRequest request_of(const std::string& id, const std::string& prompt, const std::string& subject,

@@ -2,7 +2,7 @@
 #include <exception>
 #include <string>
 
-#include "bindings/python/bind.h"
+#include "bindings/python/report.h"
 #include "emend/error.h"
 #include "pipeline/failure.h"
 
@@ -29,9 +29,11 @@ const char* class_of(ErrorKind kind) {
   return "InternalError";
 }
 
+// Options are named as the call spells them: "the option false_alarms".
 void raise(const char* name, const std::string& message) {
   const nb::object type = nb::module_::import_("emend.errors").attr(name);
-  PyErr_SetString(type.ptr(), message.c_str());
+  const nb::object text = nb::module_::import_("emend._keywords").attr("with_keywords")(to_str(message));
+  PyErr_SetObject(type.ptr(), text.ptr());
 }
 
 void translate(const std::exception_ptr& error, void*) {

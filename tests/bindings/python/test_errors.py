@@ -10,6 +10,7 @@ import emend
 import pytest
 from conftest import CHEAP, FACT, PROMPT, ROOT, WORLD, cheap_edit
 from emend import _guard
+from emend._keywords import with_keywords
 
 
 def test_errors_are_of_the_librarys_kinds(gpt2, tmp_path):
@@ -30,6 +31,16 @@ def test_errors_are_of_the_librarys_kinds(gpt2, tmp_path):
         gpt2.edit(FACT, layer=99, options=CHEAP)
     with pytest.raises(emend.UsageError, match="float64"):
         emend.load(WORLD / "gpt2", dtype="float64")
+
+
+def test_messages_name_options_as_keywords(gpt2, patch, tmp_path):
+    with pytest.raises(emend.UsageError, match="^the option drift_tokens must be at least 0"):
+        gpt2.evaluate("emend", WORLD / "edits.jsonl", tmp_path / "out", drift_tokens=-1)
+    with pytest.raises(emend.UsageError, match="^the option tokens must be from 1"):
+        gpt2.answer_kl([PROMPT], [patch], tokens=0)
+    assert with_keywords('"the option max-new": the option max-new, the option that') == (
+        '"the option max-new": the option max_new, the option that'
+    )
 
 
 def test_wrong_types_are_type_errors(gpt2):

@@ -97,7 +97,7 @@ def test_a_first_edit_file_is_that_of_the_program(gpt2, program, tmp_path):
     assert gpt2.plan(tmp_path / "ours" / "first.yaml", layer=2).plan
     with pytest.raises(emend.IoError, match="exists already"):
         gpt2.init_file(tmp_path / "ours" / "first.yaml")
-    with pytest.raises(emend.UsageError, match="end in .yaml"):
+    with pytest.raises(emend.UsageError, match="ends in .yaml"):
         gpt2.init_file(tmp_path / "ours.txt")
 
 

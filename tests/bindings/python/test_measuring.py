@@ -138,7 +138,7 @@ def test_a_checkpoint_is_inspected_as_the_program_does(gpt2, program, tmp_path):
     with pytest.raises(emend.UsageError, match="leave one out"):
         edited.inspect(edited_score=0.4, false_alarms=0.1, **given)
     for name, value in (("edited_score", 1.5), ("false_alarms", 0.9)):
-        with pytest.raises(emend.UsageError, match=f"{name.replace('_', '-')} must be from"):
+        with pytest.raises(emend.UsageError, match=f"the option {name} must be from"):
             edited.inspect(**{name: value}, **given)
-    with pytest.warns(UserWarning, match="false-alarms changes nothing here"):
+    with pytest.warns(UserWarning, match="the option false_alarms changes nothing here"):
         edited.inspect(false_alarms=0.1, **given)

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple, Union
 import torch
 
 from . import _core
+from ._keywords import with_keywords
 from .patch import Patch
 from .results import ModelSummary
 
@@ -33,7 +34,7 @@ def heard(warned: Tuple[_core.Report, Sequence[str]], stacklevel: int = 3) -> _c
     """The report of a call, whose warnings are told to the caller of the caller."""
     report, remarks = warned
     for remark in remarks:
-        warnings.warn(remark, UserWarning, stacklevel=stacklevel)
+        warnings.warn(with_keywords(remark), UserWarning, stacklevel=stacklevel)
     return report
 
 
