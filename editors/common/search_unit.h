@@ -93,6 +93,15 @@ struct SearchResult {
   bool finite = false;         // a loss of all rows was a number at some iterate; else r is 0
   // Finite, and the loss fell to 0.8 of its beginning, the stop was reached, or the search had nothing to do.
   bool converged = false;
+
+  // The losses of the same residual as they were measured once more.
+  void take_losses(const SearchResult& measured) {
+    loss = measured.loss;
+    nll = measured.nll;
+    kl = measured.kl;
+    bare_probability = measured.bare_probability;
+    mean_probability = measured.mean_probability;
+  }
 };
 
 }  // namespace emend::editors

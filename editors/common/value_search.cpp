@@ -308,15 +308,8 @@ void measure_whole(const Model& model, const LayerTrace& trace, std::span<const 
   SearchBatch batch(model, trace, held_still, whole);
   batch.begin_with(initial);
   const std::vector<SearchResult> measured = batch.run(silent, 0, held_still.size());
-  for (std::size_t i = 0; i < which.size(); ++i) {
-    if (!measured[i].finite) continue;
-    SearchResult& result = results[which[i]];
-    result.loss = measured[i].loss;
-    result.nll = measured[i].nll;
-    result.kl = measured[i].kl;
-    result.bare_probability = measured[i].bare_probability;
-    result.mean_probability = measured[i].mean_probability;
-  }
+  for (std::size_t i = 0; i < which.size(); ++i)
+    if (measured[i].finite) results[which[i]].take_losses(measured[i]);
 }
 
 // Tokens that a step of this unit runs, at most: from the lookup token on, in every row.
@@ -342,7 +335,8 @@ std::vector<SearchResult> taken_from(SearchJournal* journal, std::size_t units, 
 // The values of units [begin, end), searched together.
 std::vector<SearchResult> search_portion(const Model& model, const LayerTrace& trace,
                                          const std::vector<SearchUnit>& units, std::size_t begin,
-                                         std::size_t end, const SearchOptions& options, Progress& progress) {
+                                         std::size_t end, const SearchOptions& options,
+                                         const WillChange& will_change, Progress& progress) {
   const auto portion = std::span(units).subspan(begin, end - begin);
   std::vector<SearchResult> found;
   std::vector<std::size_t> inexact;
@@ -351,6 +345,7 @@ std::vector<SearchResult> search_portion(const Model& model, const LayerTrace& t
     SearchBatch batch(model, trace, portion, options);
     found = batch.run(progress, static_cast<std::int64_t>(begin), units.size());
     inexact = batch.inexact(found);
+    if (will_change) std::erase_if(inexact, [&](std::size_t u) { return will_change(begin + u, found[u]); });
     initial = batch.initial_of(inexact);
   }
   measure_whole(model, trace, portion, inexact, initial, options, found);
@@ -369,7 +364,8 @@ std::int64_t steps_at_most(const SearchOptions& options) {
 
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
-                                        Progress& progress, SearchJournal* journal, ShardGroup* group) {
+                                        Progress& progress, SearchJournal* journal, ShardGroup* group,
+                                        const WillChange& will_change) {
   const std::int64_t most_tokens = most_search_tokens(options, model);
   const at::Device device = model.options().device();
   std::vector<std::int64_t> tokens;
@@ -385,7 +381,7 @@ std::vector<SearchResult> search_values(const Model& model, const LayerTrace& tr
       cuts.push_back(search_batch_end(tokens, cuts.back(), most_tokens));
     std::vector<SearchResult> found;
     if (rank + 1 < cuts.size())
-      found = search_portion(model, trace, units, cuts[rank], cuts[rank + 1], options, progress);
+      found = search_portion(model, trace, units, cuts[rank], cuts[rank + 1], options, will_change, progress);
     if (group != nullptr) found = shared_with_all(found, *group, device);
     if (found.size() != cuts.back() - cuts.front())
       throw Error(ErrorKind::kConfig,

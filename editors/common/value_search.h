@@ -9,6 +9,8 @@
 // the target is likely there; from then on every row takes part, and only losses over all rows are compared.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "editors/common/layer_trace.h"
@@ -18,6 +20,10 @@
 #include "emend/shard_group.h"
 
 namespace emend::editors {
+
+// Asked of a unit, by its index, whose losses would have to be measured once more with every token moved:
+// whether they are of no use, because its response is going to change.
+using WillChange = std::function<bool(std::size_t unit, const SearchResult& found)>;
 
 // Searches all units at the trace's last layer; each has its own state (lbfgs.h, adam.h), clamp and
 // stop, and leaves the batch when it is done. A unit's result does not depend on the others beyond rounding.
@@ -30,7 +36,8 @@ namespace emend::editors {
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
                                         Progress& progress, SearchJournal* journal = nullptr,
-                                        ShardGroup* group = nullptr);
+                                        ShardGroup* group = nullptr,
+                                        const WillChange& will_change = {});
 
 // The probability of the target at which a search stops; a loss that it stops at instead is that of one.
 double stopping_probability(const SearchOptions& options);

@@ -39,16 +39,18 @@ constexpr double kFarTooMuch = 5;
 // Of eigenvalues of cosines: smaller ones are rounding.
 constexpr double kRounding = 1e-12;
 
+Overlay overlay(const RomePlan& plan, const at::Tensor& a, const at::Tensor& r) {
+  return {plan.layer(), a.to(r.device(), at::kFloat).unsqueeze(0), r.unsqueeze(1), {}};
+}
+
+}  // namespace
+
 // The target of one request behind a prompt about the subject of a protectable key.
 struct WatchedTarget {
   std::size_t key;                    // column of ProtectableKeys::K
   std::optional<double> before = {};  // probability on the unedited model; std::nullopt: not asked yet
   bool is_near = true;                // asked in the next round
 };
-
-Overlay overlay(const RomePlan& plan, const at::Tensor& a, const at::Tensor& r) {
-  return {plan.layer(), a.to(r.device(), at::kFloat).unsqueeze(0), r.unsqueeze(1), {}};
-}
 
 // By how much a target has risen behind the prompt about another subject.
 struct Rise {
@@ -201,6 +203,8 @@ class WatchedSubjects {
   std::map<std::size_t, Request> requests_;  // by their index
 };
 
+namespace {
+
 // |a^T k| |r| at each protectable key: what the group's edit writes there.
 at::Tensor written_at(const RomePlan& plan, const RomeSolution& solution, std::size_t g) {
   return at::mv(plan.protectable(g).K.t(), solution.responses[g]).abs() *
@@ -230,51 +234,101 @@ std::vector<std::vector<double>> bounds_of(const RomePlan& plan) {
 
 }  // namespace
 
-void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress) {
+struct ProtectionByNeed::State {
+  RomePlan& plan;
+  std::map<std::size_t, WatchedSubjects> watched = {};  // by group
+  struct Round {
+    bool missed = false;
+    std::vector<double> bounds;
+  };
+  std::map<std::size_t, Round> first = {};  // of those whose first round is made already
+
+  WatchedSubjects& subjects(std::size_t g) { return watched.try_emplace(g, plan, g).first->second; }
+  Round round_of(std::size_t g, const at::Tensor& a, const at::Tensor& r) {
+    Round made{false, plan.bounds(g)};
+    made.missed = subjects(g).adjust(a, r, made.bounds);
+    return made;
+  }
+  // One round of these groups, with their bounds; those that miss an aim stay in `moving`.
+  void adjust(std::vector<std::size_t>& moving, const RomeSolution& solution, bool is_first,
+              std::vector<std::vector<double>>& bounds, Progress& progress);
+  // The groups, out of `changed`, that would no longer take, though they do with nobody held: those of `free`
+  // again.
+  void give_back(const std::vector<std::size_t>& changed, const RomeSolution& free,
+                 const std::vector<std::vector<double>>& free_bounds, RomeSolution& solution,
+                 Progress& progress);
+};
+
+void ProtectionByNeed::State::adjust(std::vector<std::size_t>& moving, const RomeSolution& solution,
+                                     bool is_first, std::vector<std::vector<double>>& bounds,
+                                     Progress& progress) {
+  std::int64_t measured = 0;
+  std::erase_if(moving, [&](std::size_t g) {
+    const auto known = is_first ? first.find(g) : first.end();
+    Round round = known != first.end() ? std::move(known->second)
+                                       : round_of(g, solution.responses[g], solution.results[g].r);
+    progress.update(++measured, "");
+    if (round.missed) bounds[g] = std::move(round.bounds);
+    return !round.missed;
+  });
+}
+
+void ProtectionByNeed::State::give_back(const std::vector<std::size_t>& changed, const RomeSolution& free,
+                                        const std::vector<std::vector<double>>& free_bounds,
+                                        RomeSolution& solution, Progress& progress) {
+  std::vector<std::vector<double>> bounds = bounds_of(plan);
+  std::vector<std::size_t> given_back;
+  for (const std::size_t g : changed) {
+    const std::set<std::size_t> held = subjects(g).taken(solution.responses[g], solution.results[g]);
+    if (held.size() == plan.groups()[g].requests.size()) continue;
+    const std::set<std::size_t> taken = subjects(g).taken(free.responses[g], free.results[g]);
+    const auto lost = std::ranges::find_if(taken, [&](std::size_t i) { return !held.contains(i); });
+    if (lost == taken.end()) continue;
+    plan.warn(g, fmt::format("edit {}: it would not take with other subjects protected from it, so none is",
+                             plan.requests()[*lost].id));
+    bounds[g] = free_bounds[g];
+    solution.responses[g] = free.responses[g];
+    solution.results[g] = free.results[g];
+    given_back.push_back(g);
+  }
+  plan.hold_within(bounds);
+  measure(plan, solution, given_back, progress);
+}
+
+ProtectionByNeed::ProtectionByNeed(RomePlan& plan) : state_(std::make_unique<State>(State{plan})) {}
+ProtectionByNeed::~ProtectionByNeed() = default;
+
+bool ProtectionByNeed::will_be_held(std::size_t g, const at::Tensor& a, const SearchResult& found) {
+  if (!is_by_need(state_->plan) || !found.converged || !state_->plan.protectable(g).K.defined()) return false;
+  return (state_->first[g] = state_->round_of(g, a, found.r)).missed;
+}
+
+void ProtectionByNeed::protect(RomeSolution& solution, Progress& progress) {
+  RomePlan& plan = state_->plan;
   if (!is_by_need(plan)) return;
-  std::map<std::size_t, WatchedSubjects> watched;
-  for (const std::size_t g : plan.all_groups())
-    if (solution.results[g].converged && plan.protectable(g).K.defined()) watched.try_emplace(g, plan, g);
-  if (watched.empty()) return;
-  const RomeSolution free = solution;
-  const std::vector<std::vector<double>> all_free = bounds_of(plan);
   std::vector<std::size_t> changed, moving;  // groups; those that still move a subject too much
-  for (const auto& one : watched) moving.push_back(one.first);
+  for (const std::size_t g : plan.all_groups())
+    if (solution.results[g].converged && plan.protectable(g).K.defined()) moving.push_back(g);
+  if (moving.empty()) return;
+  const RomeSolution free = solution;
+  const std::vector<std::vector<double>> free_bounds = bounds_of(plan);
   for (int round = 0; round < kRounds && !moving.empty(); ++round) {
     std::vector<std::vector<double>> bounds = bounds_of(plan);
     progress.begin(fmt::format("measuring at other subjects, round {}", round + 1),
                    static_cast<std::int64_t>(moving.size()), moving.size() == 1 ? "edit" : "edits");
-    std::int64_t measured = 0;
-    std::erase_if(moving, [&](std::size_t g) {
-      const bool missed = watched.at(g).adjust(solution.responses[g], solution.results[g].r, bounds[g]);
-      progress.update(++measured, "");
-      return !missed;
-    });
+    state_->adjust(moving, solution, round == 0, bounds, progress);
     progress.end();
     plan.hold_within(bounds);
     for (const std::size_t g : moving) {
       solution.responses[g] = plan.response(g);
-      const double louder = std::max(watched.at(g).loudness(solution.responses[g]), 1.0);
+      const double louder = std::max(state_->subjects(g).loudness(solution.responses[g]), 1.0);
       solution.results[g].r = free.results[g].r / std::sqrt(louder);
     }
     if (round == 0) changed = moving;
   }
   search_on(plan, solution, changed, std::min(kLikelyEnough, stopping_probability(plan.options().search)),
             progress);
-  std::vector<std::vector<double>> bounds = bounds_of(plan);
-  for (const std::size_t g : changed) {
-    const std::set<std::size_t> held = watched.at(g).taken(solution.responses[g], solution.results[g]);
-    if (held.size() == plan.groups()[g].requests.size()) continue;
-    const std::set<std::size_t> taken = watched.at(g).taken(free.responses[g], free.results[g]);
-    const auto lost = std::ranges::find_if(taken, [&](std::size_t i) { return !held.contains(i); });
-    if (lost == taken.end()) continue;
-    plan.warn(g, fmt::format("edit {}: it would not take with other subjects protected from it, so none is",
-                             plan.requests()[*lost].id));
-    bounds[g] = all_free[g];
-    solution.responses[g] = free.responses[g];
-    solution.results[g] = free.results[g];
-  }
-  plan.hold_within(bounds);
+  state_->give_back(changed, free, free_bounds, solution, progress);
 }
 
 std::vector<std::string> warn_of_rises(const RomePlan& plan, const RomeSolution& alone,

@@ -2,6 +2,8 @@
 // seen to move, and as much as they need.
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,23 @@ namespace emend::editors {
 // target likelier than the present answer (a warning). Does nothing where protected_rise is 1 or
 // protected_share 0. One pass over these prompts a round, one over those where the target became likely on
 // the unedited model, and one more evaluation of the search for groups whose response has changed.
-void protect_by_need(RomePlan& plan, RomeSolution& solution, Progress& progress);
+class ProtectionByNeed {
+ public:
+  // The plan outlives it.
+  explicit ProtectionByNeed(RomePlan& plan);
+  ~ProtectionByNeed();
+  ProtectionByNeed(const ProtectionByNeed&) = delete;
+  ProtectionByNeed& operator=(const ProtectionByNeed&) = delete;
+
+  // For search_alone: the first round for one group, as soon as its residual is found. What it finds is kept
+  // for `protect`, which makes the first round of all groups that were not asked.
+  bool will_be_held(std::size_t g, const at::Tensor& a, const SearchResult& found);
+  void protect(RomeSolution& solution, Progress& progress);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // What is solved jointly afterwards (settle_jointly) is not held as each edit `alone` was. One warning that
 // names the subject where a target has risen most, and how many edits are like it, if one has risen by more

@@ -83,6 +83,13 @@ std::vector<at::Tensor> own_responses(const RomePlan& plan) {
   return responses;
 }
 
+RomeSolution search_with(const RomePlan& plan, ProtectionByNeed& protection, Progress& progress) {
+  return search_alone(plan, own_responses(plan), progress,
+                      [&](std::size_t g, const at::Tensor& a, const SearchResult& found) {
+                        return protection.will_be_held(g, a, found);
+                      });
+}
+
 // Throws for searches that did not converge, unless the caller goes on without them.
 void require_all_converged(const RomePlan& plan, const RomeSolution& solution) {
   if (!plan.context().keep_going)
@@ -99,9 +106,10 @@ void add_missed_ends(const RomePlan& plan, const RomeSolution& solution,
 }
 
 Edit edit_together(RomePlan& plan, Progress& progress) {
-  RomeSolution solution = search_alone(plan, own_responses(plan), progress);
+  ProtectionByNeed protection(plan);
+  RomeSolution solution = search_with(plan, protection, progress);
   require_all_converged(plan, solution);
-  protect_by_need(plan, solution, progress);
+  protection.protect(solution, progress);
   require_all_converged(plan, solution);
   std::vector<std::string> warnings = plan.warnings();
   for (const std::size_t g : plan.all_groups()) plan.neighbour_alpha(g, solution.responses[g], warnings);
@@ -121,9 +129,10 @@ Edit edit_together(RomePlan& plan, Progress& progress) {
 }
 
 std::vector<Edit> edit_alone(RomePlan& plan, Progress& progress) {
-  RomeSolution solution = search_alone(plan, own_responses(plan), progress);
+  ProtectionByNeed protection(plan);
+  RomeSolution solution = search_with(plan, protection, progress);
   require_all_converged(plan, solution);
-  protect_by_need(plan, solution, progress);
+  protection.protect(solution, progress);
   require_all_converged(plan, solution);
   std::vector<Edit> edits(plan.requests().size());
   for (const std::size_t g : plan.all_groups()) {

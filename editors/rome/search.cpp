@@ -105,6 +105,35 @@ void settle(const RomePlan& plan, RomeSolution& solution, const std::vector<std:
   take(solution, written, search_further(plan, solution, written, 0, "measuring", progress));
 }
 
+// These groups, each as if it were alone, from where they stand.
+std::vector<SearchResult> search_from_here(const RomePlan& plan, const RomeSolution& solution,
+                                           const std::vector<std::size_t>& groups,
+                                           const SearchOptions& options, const std::string& stage,
+                                           Progress& progress) {
+  std::vector<SearchUnit> units;
+  if (groups.empty()) {  // of several processes each says so: none waits for this one
+    ShardGroup* const group = plan.context().group;
+    if (group != nullptr) search_values(plan.model(), plan.trace(), units, options, progress, nullptr, group);
+    return {};
+  }
+  for (const std::size_t g : groups) {
+    units.push_back(make_unit(plan, g, solution.responses[g]));
+    units.back().start = solution.results[g].r;
+  }
+  begin_search(progress, stage, static_cast<std::int64_t>(groups.size()) * steps_at_most(options), "steps");
+  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, options, progress,
+                                                    plan.context().journal, plan.context().group);
+  progress.end();
+  return results;
+}
+
+// What a search stops at, of a result that was measured.
+bool is_likely(const SearchResult& result, const SearchOptions& options) {
+  return result.bare_probability > options.stop_probability &&
+         result.mean_probability > options.stop_probability &&
+         (options.ends.empty() || result.end_probability > options.end_probability);
+}
+
 // The groups whose residual is written.
 std::vector<std::size_t> converged_groups(const RomeSolution& solution) {
   std::vector<std::size_t> groups;
@@ -115,40 +144,51 @@ std::vector<std::size_t> converged_groups(const RomeSolution& solution) {
 
 }  // namespace
 
-RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress) {
+RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress,
+                          const WillBeHeld& will_be_held) {
   const std::size_t groups = plan.groups().size();
   if (groups == 0) return {};
   std::vector<SearchUnit> units;
   for (std::size_t g = 0; g < groups; ++g) units.push_back(make_unit(plan, g, responses[g]));
   begin_search(progress, fmt::format("searching {} {}", groups, groups == 1 ? "value" : "values"),
                static_cast<std::int64_t>(groups) * steps_at_most(plan.options().search), "steps");
-  std::vector<SearchResult> results = search_values(plan.model(), plan.trace(), units, search_of(plan),
-                                                    progress, plan.context().journal, plan.context().group);
+  const auto will_change = [&](std::size_t g, const SearchResult& found) {
+    return will_be_held && will_be_held(g, responses[g], found);
+  };
+  std::vector<SearchResult> results =
+      search_values(plan.model(), plan.trace(), units, search_of(plan), progress, plan.context().journal,
+                    plan.context().group, will_change);
   progress.end();
   return {std::move(responses), std::move(results)};
 }
 
+void measure(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
+             Progress& progress) {
+  SearchOptions options = search_of(plan);
+  options.reach = 0;
+  options.max_steps = 0;
+  const std::vector<SearchResult> measured = search_from_here(
+      plan, solution, groups, options, fmt::format("measuring losses, {}", groups.size()), progress);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    SearchResult& result = solution.results[groups[i]];
+    result.finite = result.converged = measured[i].finite;
+    result.take_losses(measured[i]);
+    result.end_probability = measured[i].end_probability;
+  }
+}
+
 void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
                double probability, Progress& progress) {
+  measure(plan, solution, groups, progress);
   SearchOptions options = search_of(plan);
   options.stop_probability = probability;
   options.stop_loss = 0;
-  std::vector<SearchUnit> units;
-  if (groups.empty()) {  // of several processes each says so: none waits for this one
-    ShardGroup* const group = plan.context().group;
-    if (group != nullptr) search_values(plan.model(), plan.trace(), units, options, progress, nullptr, group);
-    return;
-  }
-  for (const std::size_t g : groups) {
-    units.push_back(make_unit(plan, g, solution.responses[g]));
-    units.back().start = solution.results[g].r;
-  }
-  begin_search(progress, fmt::format("searching on, {} protected", groups.size()),
-               static_cast<std::int64_t>(groups.size()) * steps_at_most(options), "steps");
-  take(solution, groups,
-       search_values(plan.model(), plan.trace(), units, options, progress, plan.context().journal,
-                     plan.context().group));
-  progress.end();
+  std::vector<std::size_t> unlikely;
+  for (const std::size_t g : groups)
+    if (solution.results[g].finite && !is_likely(solution.results[g], options)) unlikely.push_back(g);
+  take(solution, unlikely,
+       search_from_here(plan, solution, unlikely, options,
+                        fmt::format("searching on, {} protected", unlikely.size()), progress));
 }
 
 void settle_jointly(const RomePlan& plan, RomeSolution& solution, Progress& progress) {

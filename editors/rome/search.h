@@ -1,6 +1,8 @@
 // The residuals of a plan: each searched with its own response, then settled on the joint solution.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "editors/common/search_unit.h"
@@ -15,12 +17,22 @@ struct RomeSolution {
   std::vector<SearchResult> results;
 };
 
-// Every group with the response given for it, as if it were alone.
-RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress);
+// Whether the response `a` of a group is going to change, since its edit, as it was found, is to be held at
+// other subjects.
+using WillBeHeld = std::function<bool(std::size_t group, const at::Tensor& a, const SearchResult& found)>;
 
-// Searches these groups on with their responses as they are now, each as if it were alone, from where they
-// stand, until their targets are likelier than `probability` (whatever the loss is that searches stop at).
-// Those whose targets are so already are measured, and stay.
+// Every group with the response given for it, as if it were alone. Of groups that will be held no losses are
+// measured beyond those that the search saw.
+RomeSolution search_alone(const RomePlan& plan, std::vector<at::Tensor> responses, Progress& progress,
+                          const WillBeHeld& will_be_held = {});
+
+// The losses and probabilities of these groups as they are written now, each as if it were alone, with every
+// token moved.
+void measure(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
+             Progress& progress);
+
+// The same of groups whose responses have changed. Those whose targets are not likelier than `probability`
+// are searched on, from where they stand, until they are (whatever the loss is that searches stop at).
 void search_on(const RomePlan& plan, RomeSolution& solution, const std::vector<std::size_t>& groups,
                double probability, Progress& progress);
 

@@ -30,7 +30,8 @@ typedef struct emend_edit_options {
   const char* on;      /* file of a patch whose facts are kept: the new patch holds them, too, solved together
                           with those of the text, by a method that can (bulk and related ones); NULL: none */
   const char* protect; /* whose answers the edit leaves alone: "none", "neighbours" or "auto" (docs/bleed.md),
-                          whatever the text names; NULL: that of the text */
+                          whatever the text names; NULL: that of the text, or if it names none, "auto" by
+                          methods that can protect and up to 100 edits, else "none" */
   const char* run_file; /* where values that were found are kept while the run goes on, for one that is
                            stopped and taken up; NULL: nowhere. Yours to delete once the patch is saved; a
                            search that fails deletes it */

@@ -103,7 +103,7 @@ void add_run_options(OptionList& options, EditArguments& asked) {
       .value("protect", "WHAT",
              "whose answers to the edited prompts the edit leaves alone, whatever the file says: none, "
              "neighbours (the `bleed` subjects and neighbours of the file), auto (these and others that the "
-             "model names)",
+             "model names). Where neither says: auto by methods that can, up to 100 edits, else none",
              [&asked](const std::string& text) { asked.protect = protect_named(text); })
       .value("end", "WHAT",
              "what follows the target in the search, whatever the file says: eos (the model is taught to end "

@@ -32,7 +32,7 @@ std::string neighbours_words(const EditPlan::Entry& entry) {
   const std::string share = percent_text(entry.largest_neighbour_alpha);
   switch (reach_of(entry)) {
     case Reach::kUnknown:
-      return "no neighbours are given, so nothing is known of other subjects";
+      return "no neighbours are given, so how far it reaches others is not known before it is made";
     case Reach::kHardly:
       return fmt::format("its neighbours are hardly reached: the nearest one receives {} of the change",
                          share);

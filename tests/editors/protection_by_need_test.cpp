@@ -143,16 +143,61 @@ TEST_P(ProtectionByNeedTest, AnEditThatWouldNotTakeStaysWithoutProtection) {
   SilentProgress silent;
   RomeSolution solution = search_alone(plan, {plan.response(0)}, silent);
   const at::Tensor a = solution.responses[0].clone(), r = solution.results[0].r.clone();
+  const double loss = solution.results[0].loss;
   const KeyConstraint free = plan.constraint(0);
   options.protected_rise = 1e-9;
   options.search.max_steps = 1;
   options.search.radius = 1e-6;
-  protect_by_need(plan, solution, silent);
+  ProtectionByNeed(plan).protect(solution, silent);
   EXPECT_THAT(plan.warnings(),
               Contains(HasSubstr("it would not take with other subjects protected from it")));
   EXPECT_TRUE(at::equal(plan.constraint(0).K, free.K)) << "the keys that the free edit is held to";
   EXPECT_TRUE(at::equal(solution.responses[0], a));
   EXPECT_TRUE(at::equal(solution.results[0].r, r));
+  EXPECT_NEAR(solution.results[0].loss, loss, 0.02 * loss) << "of what is written, not of what was tried";
+}
+
+// The search asks whether an edit will be held before it measures its losses once more, for nothing; what was
+// found out then is not found out again, and changes nothing.
+TEST_P(ProtectionByNeedTest, AnEditIsHeldAlikeWhetherTheSearchAskedOrNot) {
+  RomeOptions options;
+  options.contexts = 2;
+  options.protected_rise = 1e-5;
+  SilentProgress silent;
+  const auto solve = [&](bool asks, std::size_t& asked) {
+    RomePlan plan(world_.model, requests_, context_, options, Grouping::kAlone);
+    ProtectionByNeed protection(plan);
+    const auto ask = [&](std::size_t g, const at::Tensor& a, const SearchResult& found) {
+      ++asked;
+      return protection.will_be_held(g, a, found);
+    };
+    RomeSolution solution = search_alone(plan, {plan.response(0), plan.response(1)}, silent,
+                                         asks ? WillBeHeld(ask) : WillBeHeld());
+    protection.protect(solution, silent);
+    return solution;
+  };
+  std::size_t asked = 0, never = 0;
+  const RomeSolution with = solve(true, asked), without = solve(false, never);
+  EXPECT_GT(asked, 0U);
+  for (std::size_t g = 0; g < requests_.size(); ++g) {
+    EXPECT_TRUE(at::equal(with.responses[g], without.responses[g]));
+    EXPECT_TRUE(at::equal(with.results[g].r, without.results[g].r));
+    EXPECT_EQ(with.results[g].loss, without.results[g].loss);
+  }
+}
+
+TEST_P(ProtectionByNeedTest, NoLossesAreMeasuredAgainOfAnEditThatWillBeHeld) {
+  RomeOptions options;
+  options.contexts = 2;
+  const RomePlan plan(world_.model, requests_, context_, options, Grouping::kAlone);
+  SilentProgress silent;
+  const auto loss = [&](bool held) {
+    return search_alone(plan, {plan.response(0), plan.response(1)}, silent,
+                        [&](std::size_t, const at::Tensor&, const SearchResult&) { return held; })
+        .results[0]
+        .loss;
+  };
+  EXPECT_NE(loss(true), loss(false)) << "the steps take tokens for still that the edit moves a little";
 }
 
 // Rounding may hold an edit in one process and not in another.

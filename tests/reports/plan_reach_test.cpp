@@ -36,7 +36,10 @@ TEST(PlanReach, IsToldFurthestFirst) {
       text.find(
           "far: a neighbour receives 94.0 % of the change, as a prompt does that names the same subject"),
       text.find("near: its neighbours are hardly reached: the nearest one receives 4.0 % of the change."));
-  EXPECT_LT(text.find("none: no neighbours are given"), text.find("far:")) << "it may reach furthest";
+  EXPECT_LT(text.find("none: no neighbours are given, so how far it reaches others is not known before it is "
+                      "made"),
+            text.find("far:"))
+      << "it may reach furthest, and subjects under `bleed` are measured afterwards";
 }
 
 TEST(PlanReach, TellsWhatALargeNormAndASharedKeyMean) {

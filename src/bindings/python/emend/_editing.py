@@ -73,7 +73,8 @@ class Editing(ModelBase):
         model is taught to end its text behind the target: "auto" (in chat form, by methods that can), "eos" (in either
         form; ConfigError if the method or the model cannot), "none". ``result.to_dict()["end"]`` says what was done, and
         ``result.warnings`` names facts behind whose target the text still goes on. ``protect``: whose answers to the edited
-        prompts stay: "none", "neighbours", "auto" (the default of methods that can, up to 100 edits). ``statistics``: a folder of second
+        prompts stay: "none", "neighbours", "auto"; None: what the file says, else "auto" by methods that can and up to 100 edits,
+        "none" otherwise. ``statistics``: a folder of second
         moments; None: the one beside the model. Moments that are missing are collected from text that the model writes, and
         saved there. ``on``: the file of a patch whose facts are solved together with these. ``keep_going``: leave out facts
         whose search fails.
