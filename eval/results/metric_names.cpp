@@ -71,7 +71,7 @@ bool is_share(const std::string& metric) {
                                                      "_sampled", "_magnitude", "_unchanged", "_acc"};
   constexpr std::array<std::string_view, 6> kBegins = {"locality_", "specificity_", "portability_",
                                                        "bleed_",    "choice_",      "fact_check_"};
-  return without_form(metric) == "score" ||
+  return without_form(metric) == "score" || metric == "acc" || metric == "acc_norm" ||  // eval abilities
          std::any_of(kEnds.begin(), kEnds.end(),
                      [&](std::string_view end) { return metric.ends_with(end); }) ||
          std::any_of(kBegins.begin(), kBegins.end(),

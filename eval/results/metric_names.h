@@ -30,7 +30,8 @@ std::string without_form(const std::string& metric);
 
 // Whether a metric is a share or a difference of probabilities, printed in percent: `*_success`, `*_argmax`,
 // `*_generated`, `*_natural`, `*_sampled`, `*_magnitude`, `*_unchanged`, `*_acc`, `locality_*`,
-// `specificity_*`, `portability_*`, `bleed_*`, `choice_*`, `fact_check_*`, `score`.
+// `specificity_*`, `portability_*`, `bleed_*`, `choice_*`, `fact_check_*`, `score`; `acc`, `acc_norm` of
+// abilities.
 bool is_share(const std::string& metric);
 
 // Whether it is a share that lies between 0 and 1: not a difference of probabilities (`*_magnitude`,

@@ -32,6 +32,14 @@ std::vector<WeightChange> changes_of(const std::vector<NamedPatch>& patches);
 // Throws Error(kModel) for a patch of another base. Returns warnings of those that are marked as failed.
 std::vector<std::string> require_bases(const std::vector<NamedPatch>& patches, const Model& model);
 
+// As require_bases, of patches that are laid on the model together: also Error(kModel) for two that write the
+// same key, whose updates would add up.
+std::vector<std::string> require_stack(const std::vector<NamedPatch>& patches, const Model& model);
+
+// A line for each patch of `below` and patch of `above` that write the same key.
+std::vector<std::string> overlaps_of(const std::vector<NamedPatch>& below,
+                                     const std::vector<NamedPatch>& above);
+
 // Throws Error(kModel) for the first patch that is marked as failed, and for two patches that write the same
 // key (their updates would add up). With `force` both are warnings, which are returned.
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force);

@@ -66,7 +66,8 @@ struct SurviveOutcome {
 // alone: of the edited model against the unedited one under the same rounding, or with the same adapter. The
 // weights are changed in memory; no file is written, and the model is as before afterwards. Throws
 // Error(kUsage) for a type that is unknown or that emend does not write (the known ones are named), or when
-// neither types nor later patches nor adapters are given; Error(kModel) for a patch of another base, for an
+// neither types nor later patches nor adapters are given; Error(kModel) for a patch of another base, for
+// two of `patches` that write the same key (a later one that does is a warning), for an
 // adapter of another model (the module is named), and for a model whose blocks are not all kept in memory;
 // Error(kConfig) for a matrix whose rows are no whole number of any such block; what `progress` throws.
 SurviveOutcome survive_edits(Model& model, const std::vector<NamedPatch>& patches,

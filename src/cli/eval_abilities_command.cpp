@@ -33,7 +33,7 @@ int eval_abilities_command(const std::vector<std::string>& arguments) {
     const std::vector<AbilityTask> tasks = read_ability_tasks(data);
     const std::vector<NamedPatch> patches = load_patches({files.begin(), files.end()});
     Model model = frame.load(console);
-    for (const std::string& warning : require_bases(patches, model)) console.warn(warning);
+    for (const std::string& warning : require_stack(patches, model)) console.warn(warning);
     const AbilityOptions how{frame.bos(), frame.common.token_budget, {frame.common.seed}};
     const AbilityOutcome outcome =
         measure_abilities(model, tasks, changes_of(patches), how, console.progress());

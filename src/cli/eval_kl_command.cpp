@@ -72,7 +72,7 @@ void add_kl_options(CommandFrame& frame, KlArguments& asked) {
 int write_base(CommandFrame& frame, KlArguments& asked, Console& console) {
   const std::vector<NamedPatch> patches = load_patches(asked.run.patches);
   Model model = frame.load(console);
-  for (const std::string& warning : require_bases(patches, model)) console.warn(warning);
+  for (const std::string& warning : require_stack(patches, model)) console.warn(warning);
   asked.write.text = asked.text;
   const ScopedEdit scope(model, changes_of(patches));
   const KlOptions how{frame.bos(), frame.common.token_budget, {}};
@@ -84,7 +84,7 @@ int compare_answers(CommandFrame& frame, KlArguments& asked, Console& console) {
   const std::vector<std::string> questions = read_questions(asked.questions);
   const std::vector<NamedPatch> patches = load_patches(asked.run.patches);
   Model model = frame.load(console);
-  for (const std::string& warning : require_bases(patches, model)) console.warn(warning);
+  for (const std::string& warning : require_stack(patches, model)) console.warn(warning);
   AnswerKlReport report;
   report.options = asked.answers;
   report.options.bos = frame.bos();

@@ -161,7 +161,7 @@ int generate_command(const std::vector<std::string>& arguments) {
       return prompt_work_bytes(config, parse_compute_type(frame.common.dtype), prompt_bytes, how.max_new,
                                patches);
     });
-    for (const std::string& warning : require_bases(patches, model)) console.warn(warning);
+    for (const std::string& warning : require_stack(patches, model)) console.warn(warning);
     TerminalProgress interruptible(TerminalProgress::Style::kNothing);  // Ctrl-C, between two tokens
     how.progress = &interruptible;
     how.bos = frame.bos();

@@ -83,12 +83,10 @@ KlOutcome run_kl(const KlRunOptions& options, const ModelOptions& how, Progress&
   outcome.base = read_kl_base(options.base);
   const std::vector<NamedPatch> patches = load_patches(options.patches);
   const std::vector<WeightChange> changes = changes_of(patches);
-  for (const NamedPatch& named : patches)
-    if (!named.patch.passed) outcome.warnings.push_back(named.name + ": this patch is marked as failed");
   KlRows rows(options, how, progress);
   {
     Model model = rows.load(options.model);
-    for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
+    outcome.warnings = require_stack(patches, model);
     rows.add(kPlainRow, model, {});
     if (!changes.empty()) rows.add(kEditedRow, model, changes);
   }

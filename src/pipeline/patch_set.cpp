@@ -78,6 +78,13 @@ std::string failed_warning(const NamedPatch& named) {
   return named.name + ": this patch is marked as failed";
 }
 
+std::string conflict_text(const std::vector<NamedPatch>& patches, const KeyConflict& conflict) {
+  return fmt::format(
+      "{} and {} overlap: the edits {} and {} write the same key at layer {}, and their updates would add up",
+      patches[conflict.first_patch].name, patches[conflict.second_patch].name, quote(conflict.first_id),
+      quote(conflict.second_id), conflict.layer);
+}
+
 }  // namespace
 
 std::vector<NamedPatch> load_patches(const std::vector<std::filesystem::path>& files) {
@@ -108,6 +115,26 @@ std::vector<std::string> require_bases(const std::vector<NamedPatch>& patches, c
   return warnings;
 }
 
+std::vector<std::string> require_stack(const std::vector<NamedPatch>& patches, const Model& model) {
+  std::vector<std::string> warnings = require_bases(patches, model);
+  const std::vector<KeyConflict> conflicts = key_conflicts(without_names(patches), kSameKey);
+  if (!conflicts.empty())
+    throw Error(ErrorKind::kModel,
+                conflict_text(patches, conflicts.front()) + "; leave one out, or edit both together");
+  return warnings;
+}
+
+std::vector<std::string> overlaps_of(const std::vector<NamedPatch>& below,
+                                     const std::vector<NamedPatch>& above) {
+  std::vector<NamedPatch> all = below;
+  all.insert(all.end(), above.begin(), above.end());
+  std::vector<std::string> lines;
+  for (const KeyConflict& conflict : key_conflicts(without_names(all), kSameKey))
+    if (conflict.first_patch < below.size() && conflict.second_patch >= below.size())
+      lines.push_back(conflict_text(all, conflict));
+  return lines;
+}
+
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force) {
   std::vector<std::string> warnings;
   for (const NamedPatch& named : patches) {
@@ -119,11 +146,7 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
     warnings.push_back(failed_warning(named));
   }
   for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey)) {
-    const std::string what = fmt::format(
-        "{} and {} overlap: the edits {} and {} write the same key at layer {}, and their updates would "
-        "add up",
-        patches[conflict.first_patch].name, patches[conflict.second_patch].name, quote(conflict.first_id),
-        quote(conflict.second_id), conflict.layer);
+    const std::string what = conflict_text(patches, conflict);
     if (!force)
       throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or use the option force");
     warnings.push_back(what);

@@ -276,8 +276,9 @@ SurviveOutcome survive_edits(Model& model, const std::vector<NamedPatch>& patche
                 "survival rounds weights in memory, and this model's are not all kept there");
   for (const LoraAdapter& adapter : options.adapters) require_fit(adapter, model);
   SurviveOutcome outcome;
-  for (const auto* set : {&patches, &options.later})
-    for (const std::string& warning : require_bases(*set, model)) outcome.warnings.push_back(warning);
+  outcome.warnings = require_stack(patches, model);
+  for (const auto& more : {require_bases(options.later, model), overlaps_of(patches, options.later)})
+    outcome.warnings.insert(outcome.warnings.end(), more.begin(), more.end());
   for (const NamedPatch& named : patches) outcome.patches.push_back(named.name);
   outcome.rows = Survival(model, patches, options, progress).run();
   return outcome;

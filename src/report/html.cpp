@@ -111,7 +111,7 @@ tbody th { font-weight: 400; }
 tbody td { white-space: nowrap; }
 tbody th.group { font-weight: 600; padding-top: .75rem; }
 tbody th.member { padding-left: 1rem; }
-th.text, td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 6rem; max-width: 24rem; }
+th.text, td.text { text-align: left; white-space: normal; overflow-wrap: break-word; max-width: min(24rem, 60vw); }
 table.words th, table.words td { text-align: left; }
 table.words td { white-space: normal; overflow-wrap: anywhere; }
 table.words tbody th { color: var(--quiet); white-space: nowrap; padding-left: 0; padding-right: 1.5rem; }

@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/strings.h"
 #include "emend/version.h"
+#include "eval/results/interval.h"
 #include "pipeline/result_json.h"
 #include "report/html.h"
 #include "report/numbers.h"
@@ -27,12 +28,18 @@ std::string points(double share) {
   return fmt::format("{:+.1f}", 100 * share);
 }
 
+// Of a share, in percent; "-" of one item, whose spread is not known.
+std::string interval_text(const AbilityFigure& figure) {
+  const std::optional<Interval> interval = interval_of(figure.metric, figure.before);
+  return interval ? fmt::format("{:.1f} to {:.1f}", 100 * interval->low, 100 * interval->high) : "-";
+}
+
 std::vector<std::string> figure_cells(const std::string& name, const std::string& form,
                                       const AbilityFigure& figure) {
   std::vector<std::string> cells = {name, form, count_text(figure.before.n), figure.metric,
                                     percent_text(figure.before.mean)};
   if (!figure.paired) {
-    cells.push_back(fmt::format("{:.1f}", 100 * figure.before.ci95));
+    cells.push_back(interval_text(figure));
   } else {
     const PairedDifference& paired = *figure.paired;
     cells.insert(cells.end(), {percent_text(figure.after->mean), points(paired.difference),
@@ -54,7 +61,9 @@ std::vector<std::vector<std::string>> ability_rows(const AbilityOutcome& outcome
 
 // What stands below the table.
 std::string ability_notes(const AbilityOutcome& outcome) {
-  std::string text = "+-: half of the 95 % interval, in points.\n";
+  std::string text =
+      "95 % interval: 1.96 standard errors, or Wilson's where that would leave 0 to 100 or all items "
+      "agree.\n";
   if (outcome.edited)
     text = fmt::format(
         "lost: items right before and wrong after; gained: the other way round. p: McNemar's exact test of "
@@ -77,7 +86,7 @@ std::vector<TableColumn> heads(bool edited) {
                                       {edited ? "before" : "right", Align::kRight}};
   const std::vector<std::string> more =
       edited ? std::vector<std::string>{"after", "difference", "95 % interval", "lost", "gained", "p"}
-             : std::vector<std::string>{"+-"};
+             : std::vector<std::string>{"95 % interval"};
   for (const std::string& name : more) columns.push_back({name, Align::kRight});
   return columns;
 }

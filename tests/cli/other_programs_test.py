@@ -5,6 +5,8 @@ Run as other_programs_test.py."""
 import contextlib
 import importlib.metadata
 import io
+import os
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -42,6 +44,16 @@ class OtherPrograms(unittest.TestCase):
 
     def test_what_is_there_is_passed_over(self):
         self.assertEqual(self.said(lambda: other_programs.require("json", "unittest")), "")
+
+    def test_caches_lie_in_a_folder_that_goes_with_the_script(self):
+        script = "import os, other_programs; other_programs.stay_offline(); print(os.environ['HF_HOME'], os.environ['HF_HUB_OFFLINE'])\n" \
+                 "open(os.environ['HF_HOME'] + '/a', 'w').close()"
+        run = subprocess.run([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": sys.path[0], "HF_HOME": "/nowhere"},
+                             capture_output=True, text=True, check=True)
+        folder, offline = run.stdout.split()
+        self.assertEqual(offline, "1")
+        self.assertNotEqual(folder, "/nowhere")
+        self.assertFalse(os.path.exists(folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-// patch drop, patch merge, patch diff: from the command line.
+// patch drop, patch merge, patch diff, and patches that cannot be laid on a model together: from the command
+// line.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -240,6 +241,27 @@ TEST_F(PatchCompose, RefusalsNameWhatIsWrong) {
   EXPECT_EQ(other.code, 3);
   EXPECT_THAT(other.err, HasSubstr("made for another model"));
   EXPECT_EQ(run_emend({"patch", "diff", made("ab.safetensors")}).code, 2);
+}
+
+// What lays patches on a model together to measure it refuses those whose updates would add up.
+TEST_F(PatchCompose, PatchesThatWriteOneKeyAreNotMeasuredTogether) {
+  const std::string data = std::string(EMEND_TEST_DATA) + "/";
+  folder_.write("q.txt", "Workis Tellond was trained as a\n");
+  const std::vector<std::vector<std::string>> commands = {
+      {"eval", "abilities", "--data", data + "abilities/arc.jsonl"},
+      {"eval", "kl", "--base", data + "kl/base.kld"},
+      {"eval", "kl", "--write-base", folder_ / "c.kld", "--text", data + "kl/text.txt", "--context", "16"},
+      {"eval", "kl", "--questions", folder_ / "q.txt", "--form", "raw"},
+      {"eval", "survive", "--types", "Q8_0"},
+      {"generate", "Workis Tellond was trained as a"}};
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.end(), {"--model", world_model("gpt2"), "--patch", made("abc.safetensors"),
+                                   "--patch", made("ab.safetensors")});
+    const Finished finished = run_emend(command);
+    EXPECT_EQ(finished.code, 3) << command[1] << finished.out;
+    EXPECT_THAT(finished.err, HasSubstr("ab.safetensors overlap: the edits \"")) << command[1];
+    EXPECT_THAT(finished.err, HasSubstr("leave one out, or edit both together")) << command[1];
+  }
 }
 
 }  // namespace

@@ -182,6 +182,7 @@ TEST_F(ProofCommands, SurvivalIsThatOfTheWrittenFile) {
   EXPECT_EQ(rows["everywhere Q2_K"]["replaced_by"], "Q4_0");
   // The same update twice is not the edit.
   EXPECT_NE(rows["later edits " + patch()]["checks"], rows["as edited "]["checks"]);
+  EXPECT_THAT(run.err, HasSubstr("write the same key at layer "));
 }
 
 TEST_F(ProofCommands, SurvivalRefusesTypesThatNobodyWrites) {

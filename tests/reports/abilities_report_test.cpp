@@ -41,8 +41,18 @@ TEST(AbilitiesReport, TellsBothSidesAndTheirDifference) {
 
 TEST(AbilitiesReport, TellsTheIntervalOfOneModel) {
   const std::string text = abilities_text(sample(false), 0);
-  EXPECT_THAT(text, HasSubstr("60.0 %  4.3\n"));
+  EXPECT_THAT(text, HasSubstr("60.0 %   55.7 to 64.3\n"));
   EXPECT_THAT(text, Not(HasSubstr("gained")));
+}
+
+// No right answer of eight is not sure to be none: what Wilson's interval says, as in the tables of
+// benchmarks.
+TEST(AbilitiesReport, TellsAnIntervalWhereAllItemsAgree) {
+  AbilityOutcome outcome = sample(false);
+  outcome.tasks[0].figures[0].before = {0, 0, 8};
+  EXPECT_THAT(abilities_text(outcome, 0), HasSubstr("0.0 %    0.0 to 32.4\n"));
+  outcome.tasks[0].figures[0].before = {1, 0, 1};
+  EXPECT_THAT(abilities_text(outcome, 0), HasSubstr("100.0 %              -\n"));
 }
 
 TEST(AbilitiesReport, HasTheSameFiguresOnAPage) {

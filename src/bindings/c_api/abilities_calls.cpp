@@ -17,13 +17,6 @@ AbilityOptions ability_options(const emend_abilities_options& options, const Mod
           {options.seed, options.draws}};
 }
 
-std::vector<std::string> failed_patches(const std::vector<NamedPatch>& patches) {
-  std::vector<std::string> warnings;
-  for (const NamedPatch& named : patches)
-    if (!named.patch.passed) warnings.push_back(named.name + ": this patch is marked as failed");
-  return warnings;
-}
-
 emend_status abilities(emend_model* model, const char* const* files, std::size_t file_count,
                        emend_patch* const* patches, std::size_t patch_count,
                        const emend_abilities_options* given, emend_text** json) {
@@ -40,14 +33,12 @@ emend_status abilities(emend_model* model, const char* const* files, std::size_t
   const std::vector<AbilityTask> tasks = read_ability_tasks({paths.begin(), paths.end()});
   BaseRun run(call, options.progress, options.progress_data);
   std::vector<std::string> names;
-  for (const NamedPatch& patch : named) {
-    require_base(patch.patch, call->model, patch.name);
-    names.push_back(patch.name);
-  }
+  const std::vector<std::string> warnings = require_stack(named, call->model);
+  for (const NamedPatch& patch : named) names.push_back(patch.name);
   const AbilityOutcome outcome = measure_abilities(call->model, tasks, changes_of(named), how, run.progress);
   if (options.out != nullptr) write_abilities(options.out, outcome, tasks, names, call->model);
   ResultJson report = abilities_json(outcome, names, call->model);
-  report["warnings"] = failed_patches(named);
+  report["warnings"] = warnings;
   give_text(json, dump_json(report));
   return EMEND_OK;
 }

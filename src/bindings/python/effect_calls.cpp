@@ -56,7 +56,7 @@ Warned abilities(Session& session, const Named& patches, const nb::dict& given, 
   const BaseTurn turn(session);
   const std::vector<AbilityTask> tasks = read_ability_tasks(data);
   const std::vector<NamedPatch> laid = copies_of(patches);
-  std::vector<std::string> warnings = require_bases(laid, session.model);
+  std::vector<std::string> warnings = require_stack(laid, session.model);
   const auto outcome = std::make_shared<AbilityOutcome>(
       measure_abilities(session.model, tasks, changes_of(laid), how, watcher));
   if (!out.empty()) write_abilities(out, *outcome, tasks, names_of(patches), session.model);

@@ -62,7 +62,7 @@ Warned write_base(Session& session, const Named& patches, nb::handle path, const
   PythonProgress watcher(std::move(progress));
   const BaseTurn turn(session);
   const std::vector<NamedPatch> laid = copies_of(patches);
-  std::vector<std::string> warnings = require_bases(laid, session.model);
+  std::vector<std::string> warnings = require_stack(laid, session.model);
   const ScopedEdit scope(session.model, changes_of(laid));
   const KlWritten written = write_kl_base(session.model, file, what, how, watcher);
   Report report{.json = dump_json(kl_written_json(written, session.model)),
@@ -95,7 +95,7 @@ Warned answer_kl(Session& session, const Named& patches, const nb::dict& given, 
   PythonProgress watcher(std::move(progress));
   const BaseTurn turn(session);
   const std::vector<NamedPatch> laid = copies_of(patches);
-  std::vector<std::string> warnings = require_bases(laid, session.model);
+  std::vector<std::string> warnings = require_stack(laid, session.model);
   found.questions = measure_answer_kl(session.model, questions, changes_of(laid), found.options, watcher);
   found.figures = answer_kl_figures(found.questions, found.options.bootstrap);
   Report report{.json = dump_json(answer_kl_json(found, session.model)),
