@@ -224,6 +224,12 @@ ChoiceItem read_item(const Form& form, const JsonView& record) {
 std::vector<AbilityTask> read_ability_tasks(const std::vector<std::filesystem::path>& files) {
   std::vector<AbilityTask> tasks;
   for (const std::filesystem::path& file : files) {
+    for (const AbilityTask& before : tasks)
+      if (before.name == file.stem())
+        throw Error(ErrorKind::kConfig,
+                    fmt::format("{} and {}: both tasks would be called {}, as their files are; give one file "
+                                "another name",
+                                before.file.string(), file.string(), quote(before.name)));
     const JsonRecords records(file);
     if (records.size() == 0) throw Error(ErrorKind::kFormat, file.string() + ": the file holds no items");
     const Form& form = form_of(records.at_place(0));

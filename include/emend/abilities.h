@@ -37,7 +37,8 @@ struct AbilityTask {
 // array, one form a file, recognised by the keys of its items. docs/abilities.md lists keys and wording.
 // Throws Error(kIo) if a file cannot be read, and Error(kFormat) naming file and line (in an array the
 // item, from 0) for an item of no known form, or of another form than the file's first one (with the key
-// that is missing), a value of a wrong type, and an item without a right answer.
+// that is missing), a value of a wrong type, and an item without a right answer; Error(kConfig) for two files
+// of one name, after which tasks are called.
 std::vector<AbilityTask> read_ability_tasks(const std::vector<std::filesystem::path>& files);
 
 struct AbilityOptions {

@@ -236,6 +236,19 @@ TEST(Abilities, DoNotDependOnTheTokenBudget) {
                   Pointwise(DoubleNear(1e-4), two.tasks[t].items[i].before.loglikelihoods));
 }
 
+// Figures, items and the files for the harness are told apart by the name of the task.
+TEST(Abilities, RefuseTwoFilesOfOneName) {
+  const test::TempFolder folder;
+  const std::string item = R"({"goal": "g", "sol1": "a", "sol2": "b", "label": 1})";
+  const auto file = folder.write("arc.jsonl", item);
+  EXPECT_THAT(test::error_of(ErrorKind::kConfig,
+                             [&] {
+                               read_ability_tasks({file, data_file("arc.jsonl")});
+                             }),
+              HasSubstr("arc.jsonl: both tasks would be called \"arc\""));
+  test::error_of(ErrorKind::kConfig, [&] { read_ability_tasks({file, file}); });
+}
+
 TEST(Abilities, RefuseWhatCannotBeAsked) {
   Model model = test::load_world("llama");
   test::error_of(ErrorKind::kUsage, [&] { measure_abilities(model, {}, {}); });
