@@ -36,8 +36,7 @@ using WillChange = std::function<bool(std::size_t unit, const SearchResult& foun
 std::vector<SearchResult> search_values(const Model& model, const LayerTrace& trace,
                                         const std::vector<SearchUnit>& units, const SearchOptions& options,
                                         Progress& progress, SearchJournal* journal = nullptr,
-                                        ShardGroup* group = nullptr,
-                                        const WillChange& will_change = {});
+                                        ShardGroup* group = nullptr, const WillChange& will_change = {});
 
 // The probability of the target at which a search stops; a loss that it stops at instead is that of one.
 double stopping_probability(const SearchOptions& options);

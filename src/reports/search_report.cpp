@@ -65,7 +65,8 @@ ResultJson search_json(const SearchOutcome& outcome, const std::vector<std::stri
 std::string search_page(const SearchOutcome& outcome, const std::vector<std::string>& words,
                         const MemoryIndex& index) {
   const MemoryIndexHead& head = index.head();
-  PageTable cells{"cells", "", {{"cell"}, {"score"}, {"where", true}, {"+v promotes", true}, {"-v", true}}, {}};
+  PageTable cells{
+      "cells", "", {{"cell"}, {"score"}, {"where", true}, {"+v promotes", true}, {"-v", true}}, {}};
   cells.columns.push_back({"best example", true});
   if (!head.one_ended) cells.columns.push_back({"lowest example", true});
   for (const SearchHit& hit : outcome.hits) {
@@ -84,7 +85,8 @@ std::string search_page(const SearchOutcome& outcome, const std::vector<std::str
   page.title = "Cells found by " + join(words, " ");
   page.summary = search_summary(outcome);
   page.body =
-      "<section>\n<h2>Cells</h2>\n<p class=\"note\">Cells with more of the words come first. A match at rank r of a "
+      "<section>\n<h2>Cells</h2>\n<p class=\"note\">Cells with more of the words come first. A match at rank "
+      "r of a "
       "list counts 1 / (1 + r). An example ends with the token at which the cell has its largest, or its "
       "smallest, coefficient.</p>\n" +
       table_html(cells) + "</section>\n<section>\n<h2>How this was made</h2>\n" +

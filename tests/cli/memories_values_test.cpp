@@ -89,8 +89,8 @@ TEST_P(MemoryCommands, ValuesOfAnIndexAreSearched) {
   EXPECT_GT(hits["found"], 0);
   EXPECT_LT(hits["seconds"], 1);
   const std::string first = hits["cells"][0]["cell"];
-  EXPECT_THAT(read_all(folder_ / "s.html"),
-              AllOf(HasSubstr("Cells found by " + plain), HasSubstr(">" + first + "<"), HasSubstr("best example")));
+  EXPECT_THAT(read_all(folder_ / "s.html"), AllOf(HasSubstr("Cells found by " + plain),
+                                                  HasSubstr(">" + first + "<"), HasSubstr("best example")));
   const Finished none = run_emend({"memories", "search", "qzxqzx", "--index", index});
   EXPECT_EQ(none.code, 3);
   EXPECT_THAT(none.err, AllOf(HasSubstr("qzxqzx"), HasSubstr("nearest")));
