@@ -117,6 +117,7 @@ std::vector<std::string> require_bases(const std::vector<NamedPatch>& patches, c
 
 std::vector<std::string> require_stack(const std::vector<NamedPatch>& patches, const Model& model) {
   std::vector<std::string> warnings = require_bases(patches, model);
+  if (patches.size() < 2) return warnings;
   const std::vector<KeyConflict> conflicts = key_conflicts(without_names(patches), kSameKey);
   if (!conflicts.empty())
     throw Error(ErrorKind::kModel,
@@ -126,6 +127,7 @@ std::vector<std::string> require_stack(const std::vector<NamedPatch>& patches, c
 
 std::vector<std::string> overlaps_of(const std::vector<NamedPatch>& below,
                                      const std::vector<NamedPatch>& above) {
+  if (above.empty()) return {};
   std::vector<NamedPatch> all = below;
   all.insert(all.end(), above.begin(), above.end());
   std::vector<std::string> lines;
