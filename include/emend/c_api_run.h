@@ -238,8 +238,8 @@ typedef struct emend_abilities_options {
 
 /* What else the model can do: the multiple-choice items of these files (MMLU, ARC, HellaSwag, BoolQ, PIQA;
  * docs/abilities.md) by likelihood, on the model as it was loaded and, unless `patch_count` is 0, once more
- * with the patches on it, as `emend eval abilities`. Two
- * patches that write the same key are refused. JSON as that of the program, with "warnings". */
+ * with the patches on it, as `emend eval abilities`. Two patches that write the same key are
+ * refused. JSON as that of the program, with "warnings". */
 EMEND_API emend_status emend_abilities(emend_model* model, const char* const* files, size_t file_count,
                                        emend_patch* const* patches, size_t patch_count,
                                        const emend_abilities_options* options, emend_text** json);
