@@ -4,7 +4,7 @@
 //
 // FRESH facts (default 100) are written onto a model that carries CARRIED others (default 500, 1,000 and
 // 2,000, one after the other), at LAYERS layers (4) of SmolLM2's shape (d_ff 1,536, d_model 576) in ROUNDS
-// rounds (3), as `bulk` by its defaults does: two keys a fact and that of position 0. Keys are a mean and
+// rounds (3; `bulk` by its defaults makes four): two keys a fact and that of position 0. Keys are a mean and
 // normal numbers whose covariance has the eigenvalues i^-1.2, in directions of each layer's own; the two keys
 // of a fact have a cosine of about 0.9. Those of the first layer stay as they are, those of the others move
 // by 3 % of their length from round to round, since layers below are written anew. Prints one JSON object a
