@@ -108,23 +108,24 @@ EMEND_INLINE void run_rows(const LinearRows& product, std::int64_t column, std::
 
 // What is left when whole tiles of rows are done: fewer than a tile has.
 template <typename Lanes, int kOut, int kTiles, int kRows>
-EMEND_INLINE void run_last_rows(const LinearRows& product, std::int64_t column, std::int64_t row) {
-  if (product.rows - row == kRows) run_rows<Lanes, kOut, kTiles, kRows>(product, column, row, nullptr);
-  if constexpr (kRows > 1) run_last_rows<Lanes, kOut, kTiles, kRows - 1>(product, column, row);
+EMEND_INLINE void run_last_rows(const LinearRows& product, std::int64_t column, std::int64_t row,
+                                const float* next) {
+  if (product.rows - row == kRows) run_rows<Lanes, kOut, kTiles, kRows>(product, column, row, next);
+  if constexpr (kRows > 1) run_last_rows<Lanes, kOut, kTiles, kRows - 1>(product, column, row, next);
 }
 
-// All rows of columns [column, column + kTiles kOut) of y. The first tile of rows waits for W; those behind
-// it have the time to fetch what follows.
+// All rows of columns [column, column + kTiles kOut) of y. The first rows wait for W; those behind them have
+// the time to fetch what follows, and where there are none the first ones do it.
 template <typename Lanes, int kOut, int kTiles>
 EMEND_INLINE void run_columns(const LinearRows& product, std::int64_t column, bool fetches_next) {
   constexpr int rows = kTileRows<Lanes>;
   const float* const next = product.weight + (column + std::int64_t{kTiles} * kOut) * product.stride;
   const std::int64_t fetching = product.rows > rows ? rows : 0;
+  const auto fetched = [&](std::int64_t row) { return fetches_next && row == fetching ? next : nullptr; };
   std::int64_t row = 0;
   for (; row + rows <= product.rows; row += rows)
-    run_rows<Lanes, kOut, kTiles, rows>(product, column, row,
-                                        fetches_next && row == fetching ? next : nullptr);
-  run_last_rows<Lanes, kOut, kTiles, rows - 1>(product, column, row);
+    run_rows<Lanes, kOut, kTiles, rows>(product, column, row, fetched(row));
+  run_last_rows<Lanes, kOut, kTiles, rows - 1>(product, column, row, fetched(row));
 }
 
 template <typename Lanes>
@@ -148,7 +149,8 @@ __attribute__((target("avx512f"))) void run_avx512(const LinearRows& product, st
   run_all<Lanes16>(product, begin, end);
 }
 
-// Measured (docs/benchmarks.md); with AVX-512 half as many rows, since libraries are at their best there.
+// Measured (docs/benchmarks.md). With AVX-512 libraries are as fast from about 50 rows on, and a fifth faster
+// at 100; up to 128 rows this kernel is taken all the same, so that a row does not depend on those beside it.
 constexpr LinearKernel kAvx2 = {run_avx2, 256}, kAvx512 = {run_avx512, 128};
 
 #endif

@@ -18,7 +18,7 @@ struct LinearRows {
 struct LinearKernel {
   // Columns [begin, end) of y. Each number is summed in one order, whatever the rows and columns beside it.
   void (*run)(const LinearRows& product, std::int64_t begin, std::int64_t end);
-  std::int64_t most_rows;  // from more rows on, the library is as fast or faster
+  std::int64_t most_rows;  // more rows are left to the library
 };
 
 // nullptr: this processor has none.

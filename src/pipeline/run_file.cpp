@@ -16,7 +16,7 @@
 namespace emend {
 namespace {
 
-constexpr const char* kFormat = "1";
+constexpr const char* kFormat = "2";    // 1 had no search that only measures
 constexpr const char* kRun = "run.";    // of metadata keys: emend.run.seed
 constexpr double kShareOfWriting = 20;  // a write waits for so many times what the last one took
 

@@ -86,9 +86,9 @@ std::string search_page(const SearchOutcome& outcome, const std::vector<std::str
   page.summary = search_summary(outcome);
   page.body =
       "<section>\n<h2>Cells</h2>\n<p class=\"note\">Cells with more of the words come first. A match at rank "
-      "r of a "
-      "list counts 1 / (1 + r). An example ends with the token at which the cell has its largest, or its "
-      "smallest, coefficient.</p>\n" +
+      "r "
+      "of a list counts 1 / (1 + r). An example ends with the token at which the cell has its largest, or "
+      "its smallest, coefficient.</p>\n" +
       table_html(cells) + "</section>\n<section>\n<h2>How this was made</h2>\n" +
       settings_html({{"model", head.model},
                      {"fingerprint of the model", head.model_fingerprint},

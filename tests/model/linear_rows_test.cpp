@@ -64,6 +64,19 @@ TEST(LinearRows, ARowDependsNeitherOnThoseBesideItNorOnThreads) {
   EXPECT_TRUE(at::equal(together.narrow(0, 4, 7), linear_rows(x.narrow(0, 4, 7), weight, bias)));
 }
 
+// Wherever in a tile or a panel of the kernel a column lies, its numbers are added up in one order.
+TEST(LinearRows, AColumnDoesNotDependOnThoseBesideIt) {
+  if (linear_kernel() == nullptr) GTEST_SKIP() << "this processor has no kernel of our own";
+  for (const std::int64_t rows : {1, 3, 7, 13}) {
+    const at::Tensor x = numbers(rows, 103, 1), weight = numbers(39, 103, 2), bias = numbers(1, 39, 3)[0];
+    const at::Tensor together = linear_rows(x, weight, bias);
+    for (std::int64_t column = 0; column < weight.size(0); ++column)
+      EXPECT_TRUE(at::equal(together.narrow(1, column, 1),
+                            linear_rows(x, weight.narrow(0, column, 1), bias.narrow(0, column, 1))))
+          << rows << " rows, column " << column;
+  }
+}
+
 TEST(LinearRows, ARowWithoutNumbersLeavesTheOthersAlone) {
   at::Tensor x = numbers(4, 50, 1);
   const at::Tensor weight = numbers(9, 50, 2), clean = linear_rows(x, weight, {});
