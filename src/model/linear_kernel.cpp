@@ -86,8 +86,9 @@ EMEND_INLINE void run_tile(const LinearRows& product, std::int64_t column, std::
     for (int o = 0; o < kOut; ++o) quads[o] = folded(sums[o][r]);
     Lanes4 y = totals(quads[0], quads[1], quads[2], quads[3]);
     for (std::int64_t rest = k; rest < in; ++rest) {
+      // Rounded once in every tile, where the compiler would choose for each.
       EMEND_UNROLLED
-      for (int o = 0; o < kOut; ++o) y[o] += w[o * stride + rest] * x[r * in + rest];
+      for (int o = 0; o < kOut; ++o) y[o] = __builtin_fmaf(w[o * stride + rest], x[r * in + rest], y[o]);
     }
     if (product.bias != nullptr) {
       EMEND_UNROLLED
