@@ -68,7 +68,7 @@ def ask_emend(options, data, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="tests/data/world/llama")
+    parser.add_argument("--model", default="tests/data/world/llama", help="a folder; names of a hub are not looked up")
     parser.add_argument("--emend-model")
     parser.add_argument("--items", type=int, default=500)
     parser.add_argument("--batch", type=int, default=16)
@@ -92,6 +92,8 @@ def main():
             theirs, their_seconds, their_processor = ask_harness(model, folder)
             ours, our_seconds, our_processor = ask_emend(options, data, folder)
             our_processor -= ask_emend(options, one, folder)[2]
+            if our_processor <= 0:
+                raise SystemExit(f"{options.items} items take emend no more processor time than one does: ask for more with --items")
             ratios.append(their_seconds / our_seconds)
             processor_ratios.append(their_processor / our_processor)
             print(f"round {number + 1}, seconds for {options.items} items: harness {their_seconds:.2f}, emend {our_seconds:.2f}, "
