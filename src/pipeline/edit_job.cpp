@@ -289,4 +289,8 @@ std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& option
   return memory;
 }
 
+const EditorTable& table_of(const EditRunOptions& options) {
+  return options.editors != nullptr ? *options.editors : known_editors();
+}
+
 }  // namespace emend

@@ -87,4 +87,7 @@ Protection protect_subjects(const EditJob& job, const std::vector<EditRequest>& 
 // it does not fit.
 std::optional<EditMemory> plan_memory(EditJob& job, const EditRunOptions& options, Progress& progress);
 
+// The editors that a run may choose from: those of its options, or all known ones.
+const EditorTable& table_of(const EditRunOptions& options);
+
 }  // namespace emend
