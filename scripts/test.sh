@@ -24,4 +24,5 @@ set_up "$@"
 heading "Tests (set-up and build took $(elapsed))"
 # No exec: the trap of lib.sh still has to tidy up. ctest's summary, with its time, is the last thing printed.
 # Tests side by side, each on one thread: faster than one after the other on all, since most are small.
-OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} ctest --test-dir "$build_dir" --parallel "$(nproc)" --output-on-failure --no-tests=error "${ctest_args[@]}"
+# Of a program that fails only the failures are shown: a program holds up to 200 tests.
+GTEST_BRIEF=${GTEST_BRIEF:-1} OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} ctest --test-dir "$build_dir" --parallel "$(nproc)" --output-on-failure --no-tests=error "${ctest_args[@]}"

@@ -29,8 +29,8 @@ EMEND_API emend_status emend_memories(emend_model* model, const char* analysis, 
 EMEND_API emend_status emend_memories_compare(emend_model* first, emend_model* second, const char* options,
                                               const emend_watch* watch, emend_text** json);
 
-/* Which cells the patches move, as `emend memories footprint`. They must be made for `model`; those that are
- * on it do not matter. */
+/* Which cells the patches move, as `emend memories footprint`. They must be made for `model`, and no two may
+ * write the same key; those that are on it do not matter. */
 EMEND_API emend_status emend_memories_footprint(emend_model* model, emend_patch* const* patches, size_t count,
                                                 const char* options, const emend_watch* watch,
                                                 emend_text** json);

@@ -36,6 +36,9 @@ std::vector<std::string> require_bases(const std::vector<NamedPatch>& patches, c
 // same key, whose updates would add up.
 std::vector<std::string> require_stack(const std::vector<NamedPatch>& patches, const Model& model);
 
+// A line for each two patches that write the same key, so that their updates add up.
+std::vector<std::string> overlaps_among(const std::vector<NamedPatch>& patches);
+
 // A line for each patch of `below` and patch of `above` that write the same key.
 std::vector<std::string> overlaps_of(const std::vector<NamedPatch>& below,
                                      const std::vector<NamedPatch>& above);
@@ -70,6 +73,7 @@ struct VerifiedPatch {
 };
 struct VerifyOutcome {
   std::vector<VerifiedPatch> patches;
+  std::vector<std::string> warnings;  // overlaps_among the patches
   bool passed = false;
 };
 // Lays the patches on the model in their order, measures every fact and check again and compares with what

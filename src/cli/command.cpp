@@ -32,14 +32,15 @@ std::vector<std::string> present_names(const std::vector<Command>& commands) {
   return names;
 }
 
-// "help COMMAND ...": the same as "COMMAND ... --help".
+// "help COMMAND ...".
 bool asks_for_help_of(const std::vector<std::string>& arguments) {
   return arguments.size() > 1 && arguments[0] == "help";
 }
 
+// "COMMAND ... --help-of-command".
 std::vector<std::string> as_help_option(const std::vector<std::string>& arguments) {
   std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
-  rest.emplace_back("--help");
+  rest.emplace_back(kHelpOfCommand);
   return rest;
 }
 
@@ -80,7 +81,7 @@ int run_command(const std::string& prefix, const std::vector<Command>& commands,
     return 0;
   }
   if (asks_for_help_of(arguments)) return run_command(prefix, commands, as_help_option(arguments));
-  if (name == "--help" || name == "-h" || name == "help") {
+  if (name == "--help" || name == "-h" || name == "help" || name == kHelpOfCommand) {
     print_commands(prefix, commands, std::cout);
     return 0;
   }

@@ -78,7 +78,7 @@ int memories_footprint_command(const std::vector<std::string>& arguments) {
     if (!how.index.empty()) require_index(how.index);
     const std::vector<NamedPatch> patches = load_patches({files.begin(), files.end()});
     const Model model = frame.load(console);
-    for (const NamedPatch& named : patches) require_base(named.patch, model, named.name);
+    for (const std::string& warning : require_stack(patches, model)) console.warn(warning);
     const FootprintReport report{files, measure_footprint(model, changes_of(patches), how)};
     return frame.show(console, footprint_text(report, console.columns()), footprint_json(report, model),
                       {.report = [&] { return footprint_page(report, model); }});

@@ -82,6 +82,7 @@ int verify_patch(const std::vector<std::string>& arguments) {
     Model model = frame.load(console);
     const VerifyOutcome outcome =
         verify_patches(model, patches, {frame.common.token_budget}, console.progress());
+    for (const std::string& warning : outcome.warnings) console.warn(warning);
     frame.show(console, full_report(outcome, {console.columns()}), to_json(outcome, model),
                {.junit = [&] { return junit_xml(verify_suites(outcome)); }});
     return outcome.passed ? kExitDone : kExitCheckFailed;

@@ -28,6 +28,10 @@ struct CommandHelp {
 // of the program: shells and readers of manual pages do not see it.
 inline constexpr std::string_view kDescribe = "--describe-command";
 
+// What `emend help COMMAND...` asks of the command: as --help, but whatever stands before it is no argument
+// of the command, so there is no command of that name.
+inline constexpr std::string_view kHelpOfCommand = "--help-of-command";
+
 // One such line of a command, and of an entry in a table of commands, with a line feed.
 std::string described(const Syntax& syntax, const boost::program_options::options_description& common);
 std::string described(const std::string& name, const std::string& summary);

@@ -182,6 +182,15 @@ Parsed parse_options(const Syntax& syntax, const std::vector<std::string>& argum
     std::cout << described(syntax, shared);
     return Parsed::kAnswered;
   }
+  if (!arguments.empty() && arguments.back() == kHelpOfCommand) {
+    const std::vector<std::string> beyond(arguments.begin(), arguments.end() - 1);
+    if (!beyond.empty())
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("there is no command {}; emend help {} tells of the one that there is",
+                              quote(syntax.command + " " + join(beyond, " ")), syntax.command));
+    print_help(syntax, shared);
+    return Parsed::kAnswered;
+  }
   po::options_description all;
   all.add(syntax.own).add(shared);
   po::variables_map values;

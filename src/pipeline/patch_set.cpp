@@ -118,10 +118,9 @@ std::vector<std::string> require_bases(const std::vector<NamedPatch>& patches, c
 std::vector<std::string> require_stack(const std::vector<NamedPatch>& patches, const Model& model) {
   std::vector<std::string> warnings = require_bases(patches, model);
   if (patches.size() < 2) return warnings;
-  const std::vector<KeyConflict> conflicts = key_conflicts(without_names(patches), kSameKey);
-  if (!conflicts.empty())
-    throw Error(ErrorKind::kModel,
-                conflict_text(patches, conflicts.front()) + "; leave one out, or edit both together");
+  const std::vector<std::string> overlaps = overlaps_among(patches);
+  if (!overlaps.empty())
+    throw Error(ErrorKind::kModel, overlaps.front() + "; leave one out, or edit both together");
   return warnings;
 }
 
@@ -137,6 +136,13 @@ std::vector<std::string> overlaps_of(const std::vector<NamedPatch>& below,
   return lines;
 }
 
+std::vector<std::string> overlaps_among(const std::vector<NamedPatch>& patches) {
+  std::vector<std::string> lines;
+  for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey))
+    lines.push_back(conflict_text(patches, conflict));
+  return lines;
+}
+
 std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, bool force) {
   std::vector<std::string> warnings;
   for (const NamedPatch& named : patches) {
@@ -147,11 +153,11 @@ std::vector<std::string> require_usable(const std::vector<NamedPatch>& patches, 
                                                  named.name, failed_checks_text(named.patch)));
     warnings.push_back(failed_warning(named));
   }
-  for (const KeyConflict& conflict : key_conflicts(without_names(patches), kSameKey)) {
-    const std::string what = conflict_text(patches, conflict);
+  for (const std::string& overlap : overlaps_among(patches)) {
     if (!force)
-      throw Error(ErrorKind::kModel, what + "; leave one out, edit both together, or use the option force");
-    warnings.push_back(what);
+      throw Error(ErrorKind::kModel,
+                  overlap + "; leave one out, edit both together, or use the option force");
+    warnings.push_back(overlap);
   }
   return warnings;
 }

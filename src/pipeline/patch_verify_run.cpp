@@ -56,6 +56,7 @@ VerifyOutcome verify_patches(Model& model, const std::vector<NamedPatch>& patche
   }
   const ScopedEdit scope(model, changes_of(patches));
   VerifyOutcome outcome;
+  outcome.warnings = overlaps_among(patches);
   for (std::size_t i = 0; i < patches.size(); ++i)
     outcome.patches.push_back(
         measure(model, patches[i], patches.size(), before[i], base_nll[i], options.token_budget, progress));

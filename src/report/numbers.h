@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace emend {
@@ -19,6 +20,9 @@ std::string number_text(double number, int digits = 3);
 
 // "15,360".
 std::string count_text(std::int64_t count);
+
+// 1, "edit" -> "1 edit"; 3, "edit" -> "3 edits".
+std::string counted(std::int64_t count, std::string_view what);
 
 // A share 0..1 as "97.5 %".
 std::string percent_text(double share);

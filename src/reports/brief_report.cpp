@@ -17,9 +17,8 @@ namespace {
 
 constexpr double kNoInterval = std::numeric_limits<double>::quiet_NaN();
 
-// "1 edit", "3 edits".
-std::string counted(std::size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count_text(static_cast<std::int64_t>(count)), what, count == 1 ? "" : "s");
+std::string count_of(std::size_t count, std::string_view what) {
+  return counted(static_cast<std::int64_t>(count), what);
 }
 
 std::string_view passed_text(bool passed) {
@@ -43,7 +42,7 @@ std::string facts_text(const std::vector<FactRecord>& facts) {
   const auto already_true = count(FactStatus::kAlreadyTrue), failed = count(FactStatus::kFailed);
   std::string text = fmt::format("{} of {} edited",
                                  count_text(static_cast<std::int64_t>(facts.size()) - already_true - failed),
-                                 counted(facts.size(), "fact"));
+                                 count_of(facts.size(), "fact"));
   if (already_true > 0) text += fmt::format(", {} already true", count_text(already_true));
   if (failed > 0) text += fmt::format(", {} failed", count_text(failed));
   return text;
@@ -70,10 +69,10 @@ std::string score_text(const EvalSummary& summary) {
 
 std::string brief_report(const PlanOutcome& outcome) {
   return one_line(fmt::format(
-      "{}: {} planned at {} {}{}{}", outcome.method, counted(outcome.plan.entries.size(), "edit"),
+      "{}: {} planned at {} {}{}{}", outcome.method, count_of(outcome.plan.entries.size(), "edit"),
       outcome.layers.size() == 1 ? "layer" : "layers", ranges_text(outcome.layers),
       outcome.has_statistics ? "" : ", without statistics",
-      outcome.plan.warnings.empty() ? "" : ", " + counted(outcome.plan.warnings.size(), "warning")));
+      outcome.plan.warnings.empty() ? "" : ", " + count_of(outcome.plan.warnings.size(), "warning")));
 }
 
 std::string brief_report(const EditOutcome& outcome) {
@@ -85,7 +84,7 @@ std::string brief_report(const EditOutcome& outcome) {
 
 std::string brief_report(const LocateOutcome& outcome) {
   const TraceResult& result = outcome.result;
-  const std::string facts = counted(result.traces.size(), "fact") + " traced";
+  const std::string facts = count_of(result.traces.size(), "fact") + " traced";
   if (result.missing > 0)
     return fmt::format("{}, {} of other parts are not there yet", facts, count_text(result.missing));
   return fmt::format("{}{}: layer {}, decided by {}", facts,
@@ -100,14 +99,14 @@ std::string brief_report(const BenchmarkOutcome& outcome) {
   if (outcome.methods.empty()) return "other parts of the run are not there yet";
   std::vector<std::string> runs;
   for (const EvalResults& method : outcome.methods)
-    runs.push_back(fmt::format("{}: {} records, {}", method.summary.name(),
-                               count_text(method.summary.records), score_text(method.summary)));
+    runs.push_back(fmt::format("{}: {}, {}", method.summary.name(), counted(method.summary.records, "record"),
+                               score_text(method.summary)));
   return one_line(join(runs, "; "));
 }
 
 std::string brief_report(const Comparison& comparison) {
   std::string text = fmt::format("{} and {} over {} in both", comparison.name_a, comparison.name_b,
-                                 counted(static_cast<std::size_t>(comparison.shared), "record"));
+                                 counted(comparison.shared, "record"));
   for (const ComparedMetric& compared : comparison.metrics)
     if (compared.metric == "score")
       text += fmt::format(": score {} and {} %, p {}",
@@ -125,9 +124,9 @@ std::string brief_report(const Patch& patch) {
 
 std::string brief_report(const PatchDifference& difference) {
   if (difference.same) return "the same edits and changes";
-  return fmt::format("{}, {} and {} differ", counted(difference.settings.size(), "setting"),
-                     counted(difference.facts.size(), "edit"),
-                     counted(static_cast<std::size_t>(std::count_if(
+  return fmt::format("{}, {} and {} differ", count_of(difference.settings.size(), "setting"),
+                     count_of(difference.facts.size(), "edit"),
+                     counted(static_cast<std::int64_t>(std::count_if(
                                  difference.layers.begin(), difference.layers.end(),
                                  [](const LayerDifference& layer) { return layer.difference > 0; })),
                              "layer"));
@@ -143,14 +142,14 @@ std::string brief_report(const VerifyOutcome& outcome) {
 }
 
 std::string brief_report(const ApplyOutcome& outcome) {
-  return one_line(fmt::format("{} written to {}: {}", counted(outcome.plan.tensors.size(), "tensor"),
+  return one_line(fmt::format("{} written to {}: {}", count_of(outcome.plan.tensors.size(), "tensor"),
                               outcome.written.string(),
                               outcome.passed ? passed_text(*outcome.passed) : "not checked"));
 }
 
 std::string brief_report(const RevertOutcome& outcome) {
   return one_line(
-      fmt::format("{} of {} restored", counted(outcome.restored.size(), "file"), outcome.model.string()));
+      fmt::format("{} of {} restored", count_of(outcome.restored.size(), "file"), outcome.model.string()));
 }
 
 std::string brief_report(const ComposeOutcome& outcome) {
@@ -163,14 +162,14 @@ std::string brief_report(const InspectOutcome& outcome) {
   const auto contained = std::count_if(
       outcome.patches.begin(), outcome.patches.end(),
       [](const PatchVerdict& verdict) { return verdict.presence == PatchPresence::kContained; });
-  const std::string weights = outcome.base_fingerprint
-                                  ? counted(outcome.weights.weights.size(), "weight") + " of the base changed"
-                                  : "not compared with a base";
+  const std::string weights =
+      outcome.base_fingerprint ? count_of(outcome.weights.weights.size(), "weight") + " of the base changed"
+                               : "not compared with a base";
   return fmt::format("{}; {} of {} patches contained", weights, contained, outcome.patches.size());
 }
 
 std::string brief_report(const AdapterOutcome& outcome) {
-  return one_line(fmt::format("{} written to {}: {}", counted(outcome.modules.size(), "weight"),
+  return one_line(fmt::format("{} written to {}: {}", count_of(outcome.modules.size(), "weight"),
                               outcome.written.string(), passed_text(outcome.exact)));
 }
 
@@ -190,7 +189,7 @@ std::string brief_report(const StatisticsSummary& summary) {
 }
 
 std::string brief_report(const ImatrixOutcome& outcome) {
-  return one_line(fmt::format("importance matrix of {} in {}", counted(outcome.layers.size(), "layer"),
+  return one_line(fmt::format("importance matrix of {} in {}", count_of(outcome.layers.size(), "layer"),
                               outcome.file.string()));
 }
 
@@ -200,7 +199,7 @@ std::string brief_report(const AbilityOutcome& outcome) {
     const AbilityFigure& acc = task.figures.front();
     const std::string after = acc.after ? " -> " + percent_text(acc.after->mean) : "";
     tasks.push_back(fmt::format("{} {}{} of {}", task.name, percent_text(acc.before.mean), after,
-                                counted(task.items.size(), "item")));
+                                count_of(task.items.size(), "item")));
   }
   return one_line(join(tasks));
 }

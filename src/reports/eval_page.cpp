@@ -217,7 +217,7 @@ std::string file_name(const std::string& path) {
 std::string subtitle(const std::vector<EvalSummary>& runs) {
   if (runs.empty()) return "no runs";
   const EvalSummary& first = runs.front();
-  return first.mode + ", " + count_text(first.records) + " records of " + file_name(first.data_path) +
+  return first.mode + ", " + counted(first.records, "record") + " of " + file_name(first.data_path) +
          ", seed " + std::to_string(first.seed) + ".";
 }
 

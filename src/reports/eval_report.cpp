@@ -43,7 +43,7 @@ double records_per_minute(const EvalSummary& summary) {
 // "rome: 100 records, 25 a minute: search 201 s, solve 12 s, evaluation 28 s; besides load 1 s, statistics 40
 // s".
 std::string time_text(const EvalSummary& summary) {
-  return summary.name() + ": " + count_text(summary.records) + " records, " +
+  return summary.name() + ": " + counted(summary.records, "record") + ", " +
          number_text(records_per_minute(summary), 3) + " a minute: " + parts_text(summary, kOfRecords) +
          "; besides " + parts_text(summary, kOnce);
 }

@@ -243,6 +243,7 @@ ResultJson verify_json(const VerifyOutcome& outcome, const Model& model) {
   return {{"emend", emend_version()},
           {"model", model_json(model)},
           {"patches", list},
+          {"warnings", outcome.warnings},
           {"passed", outcome.passed}};
 }
 

@@ -46,7 +46,8 @@ std::string read_body(const httplib::Request& request, const httplib::ContentRea
     if (size <= most) body.append(data, count);
     return !late && size <= kReadOn;
   });
-  if (size > most) throw body_too_long(most);
+  // Also where a client announced too much and did not send it.
+  if (size > most || content_length(request) > most) throw body_too_long(most);
   if (late) throw ApiError(408, fmt::format("the body did not come within {} s", kBodySeconds.count()));
   if (!whole) throw ApiError(400, "the body is cut off, or not in the form that its headers say");
   return body;

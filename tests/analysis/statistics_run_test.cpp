@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "analysis/key_sums.h"
 #include "analysis/statistics_plan.h"
@@ -195,22 +196,27 @@ TEST_P(StatisticsRuns, LittleMemoryMeansMorePassesAndTheSameLayers) {
   EXPECT_THAT(group_layers({0, 1, 2, 3, 4, 5, 6}, 3),
               ElementsAre(std::vector<int>{0}, std::vector<int>{1, 2, 3}, std::vector<int>{4, 5, 6}));
   EXPECT_THAT(group_layers({4, 7}, 9), ElementsAre(std::vector<int>{4, 7}));
-  // What the process holds changes from call to call: go down from the plan until one layer at a time is
-  // left.
-  const std::int64_t step = KeySums::bytes_a_layer(model_.config().d_ff) / 16;
-  options_.memory_bytes = 0;
-  const std::int64_t now = StatisticsRun(model_, options_, silent_).plan().peak_bytes;
-  for (options_.memory_bytes = now;; options_.memory_bytes -= step) {
-    const StatisticsRun tight(model_, options_, silent_);  // refused before it would run without passes
-    EXPECT_LE(tight.plan().peak_bytes, options_.memory_bytes);
-    if (tight.plan().passes.size() == 1) continue;
-    EXPECT_THAT(tight.plan().passes, ElementsAre(std::vector<int>{1}, std::vector<int>{3}));
-    const Statistics parts = tight.collect(silent_);
-    for (const int layer : {1, 3})
-      EXPECT_LT((parts.layers.at(layer).C - whole.layers.at(layer).C).norm().item<double>(),
-                1e-5 * whole.layers.at(layer).C.norm().item<double>());
-    break;
+  // Room for one layer and a half beside what the process holds. That changes from call to call by more than
+  // a layer's sums of this small model now and then; the plan is then another one, or refused.
+  const std::int64_t half_a_layer = KeySums::bytes_a_layer(model_.config().d_ff) / 2;
+  std::optional<StatisticsRun> tight;
+  for (int tries = 0; tries < 100 && (!tight || tight->plan().passes.size() == 1); ++tries) {
+    options_.memory_bytes = 0;
+    options_.memory_bytes = StatisticsRun(model_, options_, silent_).plan().peak_bytes - half_a_layer;
+    try {
+      tight.emplace(model_, options_, silent_);
+    } catch (const Error& error) {
+      ASSERT_THAT(error.what(), HasSubstr("one layer"));
+      continue;
+    }
+    EXPECT_LE(tight->plan().peak_bytes, options_.memory_bytes);
   }
+  ASSERT_TRUE(tight);
+  EXPECT_THAT(tight->plan().passes, ElementsAre(std::vector<int>{1}, std::vector<int>{3}));
+  const Statistics parts = tight->collect(silent_);
+  for (const int layer : {1, 3})
+    EXPECT_LT((parts.layers.at(layer).C - whole.layers.at(layer).C).norm().item<double>(),
+              1e-5 * whole.layers.at(layer).C.norm().item<double>());
 }
 
 TEST_P(StatisticsRuns, ImpossibleOptionsAreRefused) {

@@ -139,6 +139,11 @@ TEST_P(MemoryCommands, FootprintOfAnEdit) {
   ASSERT_EQ(json["layers"][0]["moved"].size(), 6U);
   EXPECT_GE(json["layers"][0]["moved"][0]["share"], json["layers"][0]["moved"][1]["share"]);
   EXPECT_THAT(finished_.out, HasSubstr("hold 90 %"));
+  const std::string patch = folder_ / "out/edits.safetensors";
+  const Finished twice =
+      run_emend({"memories", "footprint", patch, patch, "--model", world_model(GetParam())});
+  EXPECT_EQ(twice.code, 3);
+  EXPECT_THAT(twice.err, HasSubstr("write the same key at layer 2"));
 }
 
 TEST_P(MemoryCommands, RefusesBeforeTheModelIsLoaded) {

@@ -220,12 +220,14 @@ TEST_F(PatchCommand, SaysWhenThereIsNothingToCompareWith) {
 }
 
 TEST_F(PatchCommand, MeasuresAStackOfPatches) {
-  // The same change twice is one of double strength.
+  // The same change twice is one of double strength, which is told.
   const Finished run = run_emend({"patch", "verify", "--model", world_model("gpt2"), "--patch", patch(),
                                   patch(), "--json", folder_ / "j"});
   EXPECT_TRUE(run.code == 0 || run.code == 4) << run.err;
   EXPECT_EQ(read_json(folder_ / "j")["patches"].size(), 2U);
   EXPECT_GT(read_json(folder_ / "j")["patches"][0]["difference"], 0);
+  EXPECT_THAT(run.err, HasSubstr("write the same key at layer"));
+  EXPECT_EQ(read_json(folder_ / "j")["warnings"].size(), kWorldEdits);
 }
 
 TEST_F(PatchCommand, RefusesAnotherBase) {

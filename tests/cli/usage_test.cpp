@@ -53,6 +53,19 @@ TEST(Usage, HelpOfACommandIsThatOfItsOption) {
   EXPECT_THAT(unknown.err, HasSubstr("did you mean \"edit\"?"));
 }
 
+TEST(Usage, HelpOfWhatIsNoCommandIsRefused) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"edit", "nothing"},
+                                                {"model", "check", "me"},
+                                                {"patch", "apply", "it", "now"}}) {
+    std::vector<std::string> help = {"help"};
+    help.insert(help.end(), words.begin(), words.end());
+    const Finished run = run_emend(help);
+    EXPECT_EQ(run.code, 2) << run.out;
+    EXPECT_EQ(run.out, "");
+    EXPECT_THAT(run.err, HasSubstr("there is no command \"" + words[0] + " "));
+  }
+}
+
 TEST(Usage, WithoutACommandItSaysWhatToDoFirst) {
   const Finished run = run_emend({});
   EXPECT_EQ(run.code, 2);

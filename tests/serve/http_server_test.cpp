@@ -116,6 +116,7 @@ class SilentClient {
   }
   ~SilentClient() { vanish(); }
   bool is_sent() const { return is_sent_; }
+  void end_sending() const { shutdown(socket_, SHUT_WR); }
   // All that the server says before it closes the connection.
   std::string read_all() const {
     std::string text;
@@ -197,6 +198,16 @@ TEST(HttpServer, RefusesALongBodyBeforeItComes) {
   const SilentClient client(served.port(),
                             "POST /v1/completions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
                             "Content-Length: 5000000\r\n\r\n");
+  EXPECT_THAT(client.read_all(),
+              testing::AllOf(testing::StartsWith("HTTP/1.1 413"), HasSubstr("2000000 bytes")));
+}
+
+// Whether or not all of it comes.
+TEST(HttpServer, RefusesABodyThatIsAnnouncedTooLong) {
+  const Served served;
+  const SilentClient client(
+      served.port(), "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n{\"pro");
+  client.end_sending();
   EXPECT_THAT(client.read_all(),
               testing::AllOf(testing::StartsWith("HTTP/1.1 413"), HasSubstr("2000000 bytes")));
 }

@@ -259,11 +259,9 @@ void take_footprint(JsonOptions& options, FootprintOptions& how) {
 }
 
 AnalysisResult run_footprint(const AnalysisInput& input, FootprintOptions how) {
+  require_stack(input.patches, *input.model);
   FootprintReport report;
-  for (const NamedPatch& named : input.patches) {
-    require_base(named.patch, *input.model, named.name);
-    report.patches.push_back(named.name);
-  }
+  for (const NamedPatch& named : input.patches) report.patches.push_back(named.name);
   report.layers = measure_footprint(*input.model, changes_of(input.patches), how);
   const Model& model = *input.model;
   return {.json = footprint_json(report, model),
