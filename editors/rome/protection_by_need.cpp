@@ -33,6 +33,11 @@ constexpr double kFarAway = 0.25;
 // likelier, no other answer can be.
 constexpr double kLikelyEnough = 0.95;
 
+// The search measures its target where the edit is written in full. A prompt whose own key is answered less
+// than this (one that begins with its subject, where nothing stands in front) is asked with the edit in
+// place.
+constexpr double kWrittenInFull = 0.9;
+
 // Edits that are solved together are told of where a target rises by more than so many times what it may.
 constexpr double kFarTooMuch = 5;
 
@@ -93,7 +98,8 @@ class WatchedSubjects {
   // whose search found these probabilities.
   std::set<std::size_t> taken(const at::Tensor& a, const SearchResult& result) const {
     const std::vector<std::size_t>& requests = plan_.groups()[g_].requests;
-    if (result.bare_probability > kLikelyEnough) return {requests.begin(), requests.end()};
+    if (result.bare_probability > kLikelyEnough && is_written_in_full(a))
+      return {requests.begin(), requests.end()};
     const Overlay edit = overlay(plan_, a, result.r);
     std::set<std::size_t> taken;
     for (const std::size_t i : requests) {
@@ -176,6 +182,11 @@ class WatchedSubjects {
       return chosen;
     }
   };
+
+  bool is_written_in_full(const at::Tensor& a) const {
+    const at::Tensor own = plan_.groups()[g_].keys.front().bare.to(a.options());
+    return at::dot(a, own).item<double>() > kWrittenInFull;
+  }
 
   // What the targets at these places, now p, were before, where that can matter: from nothing to p is no rise
   // too many otherwise.

@@ -157,6 +157,55 @@ TEST_P(ProtectionByNeedTest, AnEditThatWouldNotTakeStaysWithoutProtection) {
   EXPECT_NEAR(solution.results[0].loss, loss, 0.02 * loss) << "of what is written, not of what was tried";
 }
 
+// Where the subject is the text's first token, the search measures its target behind the context rows alone,
+// and finds it likely; the prompt itself follows the edit a little, and with subjects protected less.
+TEST_P(ProtectionByNeedTest, ASubjectInFrontIsAskedWithTheEditInPlace) {
+  context_.prefix.clear();
+  requests_ = {request_of("one", "The painter was trained as a", "The", "tailor")};
+  requests_[0].was = "";
+  ProtectedTexts& texts = protection_.of["one"];
+  texts.given.clear();
+  for (const char* const front : {"It rained. ", "And ", "Then ", "Now "})
+    texts.given.push_back({front, front + requests_[0].prompt, "The", std::string(front).size()});
+  protection_.largest_cosine = 2;
+  RomeOptions options;
+  options.contexts = 2;
+  options.protected_rise = 1e-9;
+  const auto held_from = [&](RomePlan& plan, RomeSolution solution) {
+    SilentProgress silent;
+    ProtectionByNeed(plan).protect(solution, silent);
+    return solution;
+  };
+  SilentProgress silent;
+  RomePlan plan(world_.model, requests_, context_, options, Grouping::kAlone);
+  const RomeSolution free = search_alone(plan, {plan.response(0)}, silent), held = held_from(plan, free);
+  ASSERT_GT(held.results[0].bare_probability, 0.95) << "as the search measures it";
+  ASSERT_FALSE(at::equal(held.responses[0], free.responses[0]));
+  // An answer that the prompt gives with the held edit, and less likely than the target with the free one.
+  const RowForm bare{{}, PromptForm::kRaw};
+  const Tokenizer& tokenizer = world_.model.tokenizer();
+  const std::vector<TokenIds> prompt = {prompt_ids(tokenizer, requests_[0].prompt, bare)};
+  const auto p = [&](const std::string& answer, const RomeSolution& edit) {
+    const Overlay laid{
+        world_.layer(), edit.responses[0].to(at::kFloat).unsqueeze(0), edit.results[0].r.unsqueeze(1), {}};
+    return target_probabilities(world_.model, prompt, target_ids(tokenizer, answer, bare), 4096, {laid})
+        .front();
+  };
+  const double target_free = p("tailor", free), target_held = p("tailor", held);
+  std::printf("%g %g\n", target_free, target_held);
+  for (std::int64_t id = 0; requests_[0].was.empty() && id < world_.model.config().vocab_size; ++id) {
+    const std::string text = tokenizer.decode({id}, false);
+    if (text.size() < 2 || text[0] != ' ' || target_ids(tokenizer, text.substr(1), bare) != TokenIds{id})
+      continue;
+    if (p(text.substr(1), free) < target_free && p(text.substr(1), held) > target_held)
+      requests_[0].was = text.substr(1);
+  }
+  ASSERT_NE(requests_[0].was, "");
+  RomePlan again(world_.model, requests_, context_, options, Grouping::kAlone);
+  EXPECT_TRUE(at::equal(held_from(again, free).responses[0], free.responses[0]));
+  EXPECT_THAT(again.warnings(), Contains(HasSubstr("it would not take with other subjects protected")));
+}
+
 // The search asks whether an edit will be held before it measures its losses once more, for nothing; what was
 // found out then is not found out again, and changes nothing.
 TEST_P(ProtectionByNeedTest, AnEditIsHeldAlikeWhetherTheSearchAskedOrNot) {
