@@ -161,7 +161,10 @@ TEST_P(ProtectionByNeedTest, AnEditThatWouldNotTakeStaysWithoutProtection) {
 // and finds it likely; the prompt itself follows the edit a little, and with subjects protected less.
 TEST_P(ProtectionByNeedTest, ASubjectInFrontIsAskedWithTheEditInPlace) {
   context_.prefix.clear();
-  requests_ = {request_of("one", "The painter was trained as a", "The", "tailor")};
+  const bool gpt2 = GetParam() == "gpt2";
+  const std::string target = gpt2 ? "painter" : "baker";
+  const std::string rest = gpt2 ? " home of Tristola is the city of" : " painter was trained as a";
+  requests_ = {request_of("one", "The" + rest, "The", target)};
   requests_[0].was = "";
   ProtectedTexts& texts = protection_.of["one"];
   texts.given.clear();
@@ -191,12 +194,13 @@ TEST_P(ProtectionByNeedTest, ASubjectInFrontIsAskedWithTheEditInPlace) {
     return target_probabilities(world_.model, prompt, target_ids(tokenizer, answer, bare), 4096, {laid})
         .front();
   };
-  const double target_free = p("tailor", free), target_held = p("tailor", held);
-  std::printf("%g %g\n", target_free, target_held);
-  for (std::int64_t id = 0; requests_[0].was.empty() && id < world_.model.config().vocab_size; ++id) {
-    const std::string text = tokenizer.decode({id}, false);
-    if (text.size() < 2 || text[0] != ' ' || target_ids(tokenizer, text.substr(1), bare) != TokenIds{id})
-      continue;
+  const double target_free = p(target, free), target_held = p(target, held);
+  ASSERT_GT(target_free, 1.5 * target_held);
+  for (std::int64_t id = 0; requests_[0].was.empty() && id < world_.model.weights().token_embedding.size(0);
+       ++id) {
+    const TokenIds one = {id};
+    const std::string text = tokenizer.decode(one, false);
+    if (text.size() < 2 || text[0] != ' ' || target_ids(tokenizer, text.substr(1), bare) != one) continue;
     if (p(text.substr(1), free) < target_free && p(text.substr(1), held) > target_held)
       requests_[0].was = text.substr(1);
   }
