@@ -18,4 +18,12 @@ inline void set_thread_count(int threads) {
   at::set_num_threads(threads);
 }
 
+// The same; what it was before.
+inline int exchange_thread_count(int threads) {
+  keep_thread_count();  // first: it may change the number, to one that another thread has just set
+  const int before = at::get_num_threads();
+  if (threads != before) at::set_num_threads(threads);
+  return before;
+}
+
 }  // namespace emend

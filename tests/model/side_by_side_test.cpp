@@ -11,6 +11,8 @@
 #include <string>
 #include <thread>
 
+#include "model/thread_count.h"
+
 namespace emend {
 namespace {
 
@@ -83,6 +85,29 @@ TEST_F(SideBySideTest, TellsTheFirstFailureAndGoesOn) {
   EXPECT_EQ(runs, 12);
   threads.run(2, work);
   EXPECT_EQ(runs, 14);
+}
+
+// A new thread takes over the number that is common to all when it first asks, and once more when this
+// library does; another thread may have changed it in between.
+TEST(ThreadCount, IsTheOneAskedForWhateverOtherThreadsSet) {
+  const int before = at::get_num_threads();
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) {
+      at::set_num_threads(2);
+      at::set_num_threads(1);
+    }
+  });
+  int wrong = 0;
+  for (int i = 0; i < 3000; ++i)
+    std::thread([&] {
+      exchange_thread_count(1);
+      wrong += at::get_num_threads() == 1 ? 0 : 1;
+    }).join();
+  done = true;
+  other.join();
+  at::set_num_threads(before);
+  EXPECT_EQ(wrong, 0);
 }
 
 }  // namespace

@@ -74,10 +74,7 @@ void require_known_flags(std::uint32_t flags) {
     throw Error(ErrorKind::kUsage, "flags: only EMEND_FORCE is known, found " + std::to_string(flags));
 }
 
-ThreadCount::ThreadCount(int threads) : before_(at::get_num_threads()) {
-  keep_thread_count();
-  if (threads != before_) at::set_num_threads(threads);
-}
+ThreadCount::ThreadCount(int threads) : before_(exchange_thread_count(threads)) {}
 
 ThreadCount::~ThreadCount() {
   if (at::get_num_threads() != before_) at::set_num_threads(before_);
