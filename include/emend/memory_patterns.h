@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -81,7 +82,15 @@ struct LayerPatterns {
 // lo and hi lie in [0, 1].
 struct PatternTransition {
   double low = 0, high = 0, middle = 0, width = 0;  // width: layers from 10 % to 90 %, 4.39 s
+  // 95 % intervals by 200 fits to resampled cells of each layer; NaN where they were not made. `change` is of
+  // high - low.
+  static constexpr std::array<double, 2> kNotMade = {std::numeric_limits<double>::quiet_NaN(),
+                                                     std::numeric_limits<double>::quiet_NaN()};
+  std::array<double, 2> change_interval = kNotMade, middle_interval = kNotMade, width_interval = kNotMade;
 };
+// kAbrupt: over fewer than two layers. kNone: the fit is flat or lies at an end of the layers, or zero is in
+// the interval of its change.
+enum class TransitionShape { kNone, kAbrupt, kSmooth };
 
 // Two annotators of the same prefixes; "emend" is one of them.
 struct AnnotatorAgreement {

@@ -127,6 +127,8 @@ void Lens::read_maps(const Model& model) {
           fmt::format("a lens of this model is [{0}, {0}], found {1}", width, shape_text(tensor.shape)));
     at::Tensor map = at::empty({width, width}, at::kFloat);
     read_as_float32(*file, tensor, {map.data_ptr<float>(), static_cast<std::size_t>(map.numel())});
+    if (!at::isfinite(map).all().item<bool>())
+      refuse_map(*file, tensor.name, "it holds a number that is NaN or infinite");
     if (!maps_.emplace(*layer, map).second)
       refuse_map(*file, tensor.name, fmt::format("layer {} has a map already", *layer));
   }

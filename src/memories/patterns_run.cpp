@@ -34,31 +34,51 @@ constexpr std::int64_t kBefore = 48;  // tokens of a prefix, as MemoryIndex show
 constexpr int kResamples = 1000;
 const char* const kAutomatic = "emend";
 
-std::vector<PrefixText> texts_of(const std::vector<MemoryExample>& examples) {
-  std::vector<PrefixText> texts;
-  for (const MemoryExample& example : examples) texts.push_back({example.text, example.token});
-  return texts;
-}
+// Examples as the tests take them. What begins every row (a BOS) is no part of the text.
+class ExampleTexts {
+ public:
+  ExampleTexts(const IndexText& text, const std::vector<std::int64_t>& prefix) {
+    for (const std::int64_t id : prefix) fronts_.push_back(text.token(id));
+  }
+  PrefixText of(const MemoryExample& example) const {
+    std::string_view text = example.text;
+    const std::int64_t begin = std::max<std::int64_t>(0, example.position + 1 - kBefore);
+    for (auto j = static_cast<std::size_t>(begin); j < fronts_.size(); ++j)
+      if (text.starts_with(fronts_[j])) text.remove_prefix(fronts_[j].size());
+    return {std::string(text), example.token};
+  }
+  std::vector<PrefixText> of(const std::vector<MemoryExample>& examples) const {
+    std::vector<PrefixText> texts;
+    for (const MemoryExample& example : examples) texts.push_back(of(example));
+    return texts;
+  }
 
-// Prefixes at random places of the text, position 0 left out.
+ private:
+  std::vector<std::string> fronts_;
+};
+
+// Prefixes at random places of the text, without the `front` tokens that begin every row; position 0 left
+// out.
 class PrefixDraw {
  public:
-  PrefixDraw(const IndexText& text, std::uint64_t seed, std::uint64_t stream)
-      : text_(text), random_(seed, stream) {}
+  PrefixDraw(const IndexText& text, std::size_t front, std::uint64_t seed, std::uint64_t stream)
+      : text_(text), front_(static_cast<std::int64_t>(front)), random_(seed, stream) {}
   std::vector<PrefixText> draw(std::int64_t count) {
     std::vector<PrefixText> prefixes;
     for (std::int64_t tries = 0; static_cast<std::int64_t>(prefixes.size()) < count && tries < 50 * count;
          ++tries) {
       const auto place = text_.find(random_.below(drawn_++, text_.tokens()));
-      if (!place || place->position == 0) continue;
-      prefixes.push_back({text_.decode(*place->row, place->position + 1 - kBefore, place->position + 1),
-                          text_.token(text_.id(*place))});
+      if (!place || place->position < std::max<std::int64_t>(front_, 1)) continue;
+      const std::int64_t end = place->position + 1;
+      prefixes.push_back(
+          {text_.decode(*place->row, std::max(front_, end - kBefore), end), text_.token(text_.id(*place))});
     }
     return prefixes;
   }
 
  private:
   const IndexText& text_;
+  std::int64_t front_;
   Random random_;
   std::uint64_t drawn_ = 0;
 };
@@ -107,7 +127,8 @@ class PatternSearch {
         model_(model),
         clock_(progress),
         index_(options.index),
-        text_(index_text_file(options.index), index_.head().prefix.size()) {
+        text_(index_text_file(options.index), index_.head().prefix.size()),
+        texts_(text_, index_.head().prefix) {
     if (model_) index_.require_of(*model_);
     for (const fs::path& file : options.annotations) read_annotation(file, annotation_);
     check_annotation();
@@ -118,7 +139,7 @@ class PatternSearch {
     const std::vector<int>& layers = options_.layers.empty() ? head.layers : options_.layers;
     clock_.begin("reading the background", 0, "prefixes");
     const std::vector<PrefixText> drawn =
-        PrefixDraw(text_, options_.seed, kBackgroundStream).draw(options_.background);
+        PrefixDraw(text_, head.prefix.size(), options_.seed, kBackgroundStream).draw(options_.background);
     background_ = std::make_unique<PatternBackground>(drawn);
     if (model_) topics_ = std::make_unique<TopicSpace>(embedding_vectors(*model_), drawn, options_.seed);
     outcome_.background = background_->prefixes();
@@ -177,7 +198,7 @@ class PatternSearch {
       if (own.size() > static_cast<std::size_t>(options_.top))
         own.resize(static_cast<std::size_t>(options_.top));
       if (own.size() < 3) continue;  // too few for any pattern
-      TestedPrefixes tested = tested_with_topics(texts_of(own), number_of(layer, cell, false));
+      TestedPrefixes tested = tested_with_topics(texts_.of(own), number_of(layer, cell, false));
       summary.topics += has_topic(tested) ? 1 : 0;
       counts.emplace_back();
       for (const PrefixLabel label : tested.labels) ++counts.back()[static_cast<std::size_t>(label)];
@@ -250,7 +271,8 @@ class PatternSearch {
   }
 
   void add_false_alarms(const std::vector<std::vector<MemoryExample>>& examples, LayerPatterns& summary) {
-    PrefixDraw draw(text_, options_.seed, kNullStream + static_cast<std::uint64_t>(summary.layer) * 16);
+    PrefixDraw draw(text_, index_.head().prefix.size(), options_.seed,
+                    kNullStream + static_cast<std::uint64_t>(summary.layer) * 16);
     const auto sets = static_cast<double>(examples.size());
     for (std::size_t set = 0; set < examples.size(); ++set) {
       const TestedPrefixes tested =
@@ -338,6 +360,7 @@ class PatternSearch {
   StageClock clock_;
   MemoryIndex index_;
   IndexText text_;
+  ExampleTexts texts_;
   Annotation annotation_;
   std::unique_ptr<PatternBackground> background_;
   std::unique_ptr<TopicSpace> topics_;  // null where none are looked for

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "emend/error.h"
 #include "memories/best_entries.h"
 #include "memories/logit_sweep.h"
 
@@ -255,6 +256,13 @@ class Reducer {
     VocabularyResult result = empty_result();
     for (std::int64_t r = 0; r < rows_; ++r) {
       const RowPart row = merged(r);
+      if (static_cast<std::int64_t>(std::min(row.top.size(), row.bottom.size())) <
+          task_.keep)  // NaN is no entry
+        throw Error(
+            ErrorKind::kNumeric,
+            fmt::format("vector {} of {} has logits that are NaN: the values, the lens or the head hold "
+                        "numbers that are not finite",
+                        r, rows_));
       for (std::int64_t k = 0; k < task_.keep; ++k) {
         const ScoredToken& top = row.top[static_cast<std::size_t>(k)];
         const ScoredToken& bottom = row.bottom[static_cast<std::size_t>(k)];
