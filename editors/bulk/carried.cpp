@@ -27,12 +27,14 @@ std::string difference(const WeightSolve& there, const WeightSolve& now) {
   const auto numbers = [](const char* name, double a, double b) {
     return nearly(a, b) ? "" : fmt::format("{} {:.9g} there, {:.9g} now", name, a, b);
   };
-  if (there.rule != now.rule)
+  const bool by_number = there.lambda_of_several > 0 && now.lambda_of_several > 0;  // of facts: rule, lambda
+  if (!by_number && there.rule != now.rule)
     return fmt::format("the rule \"{}\" there, \"{}\" now", to_string(there.rule), to_string(now.rule));
   if (there.statistics_fingerprint != now.statistics_fingerprint) return "other statistics";
   for (const std::string& found :
        {numbers("ridge", there.relative_ridge, now.relative_ridge),
-        numbers("lambda", there.lambda, now.lambda),
+        by_number ? numbers("lambda", there.lambda_of_several, now.lambda_of_several)
+                  : numbers("lambda", there.lambda, now.lambda),
         numbers("null space threshold", there.null_space_threshold, now.null_space_threshold)})
     if (!found.empty()) return found;
   return "";
@@ -49,8 +51,14 @@ CarriedFacts carry_facts(const Edit* earlier, const std::vector<EditRequest>& re
     prompts.insert(request.prompt);
     seen.insert(seen_text(request));
   }
+  const auto is_replaced = [&](const FactRecord& fact) {
+    return ids.contains(fact.request.id) || prompts.contains(fact.request.prompt);
+  };
+  // What shared its residual with a fact that goes keeps nothing of it.
+  for (const FactRecord& fact : earlier->facts)
+    if (fact.is_edited() && is_replaced(fact)) seen.insert(seen_text(fact.request));
   for (const FactRecord& fact : earlier->facts) {
-    const bool replaced = ids.contains(fact.request.id) || prompts.contains(fact.request.prompt);
+    const bool replaced = is_replaced(fact);
     const bool shares_key = seen.contains(seen_text(fact.request));
     if (!replaced && !(shares_key && fact.is_edited())) {
       carried.facts.push_back(fact);

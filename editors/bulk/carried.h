@@ -12,9 +12,10 @@
 namespace emend::editors {
 
 struct CarriedFacts {
-  std::vector<FactRecord> facts;   // those that stay as they are
-  std::vector<EditRequest> again;  // whose key one of the new requests has: they are searched with it
-  bool stale_removed = false;      // facts were taken out: the changes on the model are not those of `facts`
+  std::vector<FactRecord> facts;  // those that stay as they are
+  // Whose key one of the new requests has, or had a fact that is replaced: they are searched again.
+  std::vector<EditRequest> again;
+  bool stale_removed = false;  // facts were taken out: the changes on the model are not those of `facts`
 };
 
 // Sorts the facts of `earlier` (nullptr: there is none). One that a new request replaces (its id or its

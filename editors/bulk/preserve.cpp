@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "editors/common/metric.h"
@@ -42,31 +43,64 @@ void require_some_directions(double share, std::int64_t size, int layer, const s
                                                  what, size));
 }
 
+// Eigenvalues of C up to this are 0 but for rounding: the radius of the semicircle of a symmetric matrix
+// [size, size] of float32 rounding errors (Wigner 1958), twice. `norm`: of C, Frobenius'.
+double rounding_of(double norm, std::int64_t size) {
+  constexpr double kFloat32 = 1.0 / (1 << 24);
+  return 4 * kFloat32 * norm / std::sqrt(static_cast<double>(size));
+}
+
+// Throws Error(kNumeric) if a share of the directions ends among those in which C holds nothing: rounding
+// would choose which of them are kept.
 double threshold_of(const BulkOptions& options, const Spectrum& spectrum, int layer,
                     const std::string& method) {
   if (options.threshold > 0) return options.threshold;
-  require_some_directions(options.kept_directions, spectrum.values.size(0), layer, method);
-  return threshold_for(spectrum, options.kept_directions);
+  const std::int64_t size = spectrum.values.size(0);
+  require_some_directions(options.kept_directions, size, layer, method);
+  const double threshold = threshold_for(spectrum, options.kept_directions);
+  const double rounding = rounding_of(norm_of(spectrum.values), size);
+  if (threshold > rounding) return threshold;
+  const auto empty = (spectrum.values <= rounding).sum().item<std::int64_t>();
+  throw Error(
+      ErrorKind::kNumeric,
+      fmt::format("{}: C of layer {} holds nothing in {} of its {} directions, and kept_directions {:g} "
+                  "keeps a part of them, which rounding would choose: give a share above {:.3g}, or "
+                  "statistics of more tokens",
+                  method, layer, empty, size, options.kept_directions,
+                  static_cast<double>(empty) / static_cast<double>(size)));
 }
 
 struct LayerNullSpace {
   NullSpace space;
-  double threshold = 0, trace = 0;  // tr(C)
+  double threshold = 0;
+  double held = 0;  // tr(P C P), what C holds in it; 0 if that is rounding
 };
+
+// Of a null space of `kept` directions, with the share `energy` of tr(C). `norm`: of C, Frobenius'.
+double held_in(double energy, std::int64_t kept, double trace, double norm, std::int64_t size) {
+  const double held = energy * trace;
+  return held > static_cast<double>(kept) * rounding_of(norm, size) ? held : 0;
+}
 
 // By the projector alone where that is sooner: for a threshold as it is. A share of the directions needs the
 // eigenvalues.
 LayerNullSpace null_space_at(const Model& model, const EditorContext& context, int layer,
                              const BulkOptions& options, const std::string& method) {
   if (options.threshold > 0)
-    if (const auto projector = moment_projector(model, context, layer, options.threshold, method))
+    if (const auto projector = moment_projector(model, context, layer, options.threshold, method)) {
+      const at::Tensor& C = context.statistics->layers.at(layer).C;
+      const std::int64_t kept = std::llround(trace_of(projector->P));
       return {{{}, projector->energy, projector->P},
               options.threshold,
-              trace_of(context.statistics->layers.at(layer).C)};
+              held_in(projector->energy, kept, trace_of(C), norm_of(C), C.size(0))};
+    }
   const std::shared_ptr<const Spectrum> spectrum = moment_spectrum(model, context, layer, method);
   const double threshold = threshold_of(options, *spectrum, layer, method);
-  return {chosen_space(*spectrum, threshold, layer, method), threshold,
-          spectrum->values.sum().item<double>()};
+  NullSpace space = chosen_space(*spectrum, threshold, layer, method);
+  const at::Tensor& values = spectrum->values;
+  const double held = held_in(space.kept_energy, space.basis.size(1), values.sum().item<double>(),
+                              norm_of(values), values.size(0));
+  return {std::move(space), threshold, held};
 }
 
 }  // namespace
@@ -90,13 +124,21 @@ Preserve::Preserve(const Model& model, const EditorContext& context, int layer, 
     space_ = std::move(of_layer.space);
     solve_.rule = SolveRule::kNullSpace;
     solve_.null_space_threshold = of_layer.threshold;
-    unit = space_->kept_energy * of_layer.trace;
+    unit = of_layer.held;
   }
   if (options.preserve == PreserveStage::kIdentity)
     metric_ = KeyMetric(nullptr, {}, model.options().device());
   else
     solve_.statistics_fingerprint = context.statistics->fingerprint({layer});
   solve_.lambda = options.lambda > 0 ? options.lambda : options.relative_lambda * unit;
+  if (space_ && !(solve_.lambda > 0))
+    throw Error(
+        ErrorKind::kNumeric,
+        fmt::format("{}: at layer {} relative_lambda is in units of what C holds in the null space, and "
+                    "that is nothing but rounding: give lambda itself, a larger {}, or statistics of "
+                    "more tokens",
+                    method, layer, options.threshold > 0 ? "threshold" : "kept_directions"));
+  if (exact_alone_) solve_.lambda_of_several = solve_.lambda;
 }
 
 WeightSolve Preserve::record(std::int64_t q) const {

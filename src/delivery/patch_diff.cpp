@@ -50,6 +50,8 @@ constexpr std::array kSolveFields = {
     SolveField{"rule", [](const WeightSolve& solve) { return std::string(to_string(solve.rule)); }},
     SolveField{"ridge", [](const WeightSolve& solve) { return number_or_none(solve.relative_ridge); }},
     SolveField{"lambda", [](const WeightSolve& solve) { return number_or_none(solve.lambda); }},
+    SolveField{"lambda of several facts",
+               [](const WeightSolve& solve) { return number_or_none(solve.lambda_of_several); }},
     SolveField{"null space below",
                [](const WeightSolve& solve) { return number_or_none(solve.null_space_threshold); }}};
 

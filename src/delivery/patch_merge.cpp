@@ -93,6 +93,9 @@ std::string ids_text(const std::vector<std::int64_t>& ids) {
 
 // "equality, ridge 1e-05".
 std::string rule_text(const WeightSolve& solve) {
+  if (solve.lambda_of_several > 0)
+    return fmt::format("equality of one fact, least squares of several, ridge {:.6g}, lambda {:.6g}",
+                       solve.relative_ridge, solve.lambda_of_several);
   std::string text = fmt::format("{}, ridge {:.6g}", to_string(solve.rule), solve.relative_ridge);
   if (solve.lambda != 0) text += fmt::format(", lambda {:.6g}", solve.lambda);
   if (solve.null_space_threshold != 0)
@@ -270,7 +273,7 @@ WeightChange stacked(Edit& merged, const std::vector<Patch>& patches, const std:
 }
 
 WeightChange merged_change(Edit& merged, const std::vector<Patch>& patches,
-                           const std::vector<std::size_t>& which, const WeightSolve& solve,
+                           const std::vector<std::size_t>& which, WeightSolve& solve,
                            const LayerMoments& moments) {
   if (which.size() == 1) return *patches[which[0]].edit.change_of(solve.weight);
   if (!is_joint(solve)) return stacked(merged, patches, which, solve.weight);
@@ -336,7 +339,7 @@ Patch merge_patches(const std::vector<Patch>& patches, const std::vector<std::st
     if (!measured) fact.before.reset();
   }
   for (const auto& [weight, which] : patches_by_weight(patches)) {
-    const WeightSolve& solve = *patches[which[0]].edit.solve_of(weight);
+    WeightSolve solve = *patches[which[0]].edit.solve_of(weight);
     merged.edit.changes.push_back(merged_change(merged.edit, patches, which, solve, moments));
     merged.edit.solves.push_back(solve);
   }

@@ -171,6 +171,13 @@ at::Tensor responses_of(const WeightSolve& solve, const std::vector<Group>& grou
 
 }  // namespace
 
+WeightSolve solve_for(WeightSolve solve, std::size_t groups) {
+  if (!(solve.lambda_of_several > 0)) return solve;
+  solve.rule = groups == 1 ? SolveRule::kEquality : SolveRule::kLeastSquares;
+  solve.lambda = groups == 1 ? 0 : solve.lambda_of_several;
+  return solve;
+}
+
 std::vector<FactRecord*> edited_at(Edit& edit, const WeightRef& weight) {
   std::vector<FactRecord*> facts;
   for (FactRecord& fact : edit.facts)
@@ -211,10 +218,10 @@ FactPart& part_of(FactRecord& fact, const WeightRef& weight) {
   return *std::ranges::find(fact.parts, weight, &FactPart::weight);
 }
 
-WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
-                         const at::Tensor& C) {
+WeightChange solve_again(WeightSolve& solve, const std::vector<FactRecord*>& facts, const at::Tensor& C) {
   require_solvable(solve);
   const std::vector<Group> groups = group_by_key(facts, solve.weight);
+  solve = solve_for(solve, groups.size());
   const at::Tensor responses = responses_of(solve, groups, C);
   std::vector<at::Tensor> residuals;
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -225,7 +232,7 @@ WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*
                                 at::stack(residuals, 1).to(at::kFloat).contiguous());
 }
 
-WeightChange solve_again(const WeightSolve& solve, const std::vector<FactRecord*>& facts,
+WeightChange solve_again(WeightSolve& solve, const std::vector<FactRecord*>& facts,
                          const std::map<int, at::Tensor>& moments) {
   if (!needs_moments(solve)) return solve_again(solve, facts, at::Tensor());
   const auto found = moments.find(solve.weight.block);

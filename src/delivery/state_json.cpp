@@ -222,6 +222,7 @@ Json solve_json(const WeightSolve& solve) {
                {"relative_ridge", number_json(solve.relative_ridge)},
                {"lambda", number_json(solve.lambda)}};
   if (solve.null_space_threshold > 0) json["null_space_threshold"] = number_json(solve.null_space_threshold);
+  if (solve.lambda_of_several > 0) json["lambda_of_several"] = number_json(solve.lambda_of_several);
   if (solve.protected_keys > 0) {
     json["protected_keys"] = solve.protected_keys;
     json["key_condition"] = number_json(solve.key_condition);
@@ -243,6 +244,10 @@ WeightSolve read_solve(const JsonView& view) {
   if (const auto threshold = view.find("null_space_threshold")) {
     solve.null_space_threshold = threshold->as_number();
     if (!(solve.null_space_threshold > 0)) threshold->refuse("a number above 0");
+  }
+  if (const auto lambda = view.find("lambda_of_several")) {
+    solve.lambda_of_several = lambda->as_number();
+    if (!(solve.lambda_of_several > 0)) lambda->refuse("a number above 0");
   }
   if (const auto keys = view.find("protected_keys")) {
     solve.protected_keys = keys->as_non_negative_integer();

@@ -40,6 +40,38 @@ TEST(DropFact, EqualsASolveWithoutIt) {
   EXPECT_EQ(dropped.edit.facts[1].parts[0].rows, std::vector<std::int64_t>{1});
 }
 
+// As EMMET: one fact by equality, several by least squares.
+Patch exact_alone(const std::vector<FactRecord>& facts) {
+  Patch patch = solved(facts);
+  patch.edit.solves[0].lambda_of_several = 2;
+  return patch;
+}
+
+TEST(DropFact, SolvesTheOneThatIsLeftAsOneIsSolved) {
+  Patch both = exact_alone({fact("a", 1), fact("b", 2)});
+  both.edit.solves[0].rule = SolveRule::kLeastSquares;
+  both.edit.solves[0].lambda = 2;
+  const ScratchFolder folder;
+  save_patch(both, folder / "p.safetensors");
+  const Patch dropped = drop_fact(load_patch(folder / "p.safetensors"), "b", kMoments);
+  EXPECT_EQ(dropped.edit.solves[0].rule, SolveRule::kEquality);
+  EXPECT_EQ(dropped.edit.solves[0].lambda, 0);
+  EXPECT_EQ(dropped.edit.solves[0].lambda_of_several, 2);
+  EXPECT_LT(gap(product(dropped), product(solved({fact("a", 1)}))), 1e-5);
+}
+
+TEST(MergePatches, SolveTwoAsSeveralAreSolved) {
+  const Patch one = exact_alone({fact("a", 1)}), two = exact_alone({fact("b", 2)});
+  const Patch merged = merge_patches({one, two}, {"one", "two"}, kMoments);
+  EXPECT_EQ(merged.edit.solves[0].rule, SolveRule::kLeastSquares);
+  EXPECT_EQ(merged.edit.solves[0].lambda, 2);
+  EXPECT_GT(gap(product(merged), product(solved({fact("a", 1), fact("b", 2)}))), 1e-2);
+  const Patch three = merge_patches({merged, exact_alone({fact("c", 4)})}, {"m", "three"}, kMoments);
+  EXPECT_EQ(three.edit.changes[0].A.size(0), 3);
+  const Patch back = drop_fact(drop_fact(three, "c", kMoments), "b", kMoments);
+  EXPECT_LT(gap(product(back), product(one)), 1e-5);
+}
+
 TEST(DropFact, WithoutMomentsUsesTheIdentity) {
   Patch all = solved({fact("a", 1), fact("b", 2)});
   all.edit.solves[0].statistics_fingerprint.clear();

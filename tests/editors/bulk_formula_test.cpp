@@ -98,6 +98,8 @@ TEST_F(BulkFormula, OfEmmetWritesASingleFactExactly) {
   EXPECT_NEAR(at::dot(A.select(1, 0), K_.select(1, 0)).item<double>(), 1, 1e-10);
   EXPECT_EQ(emmet.record(1).rule, SolveRule::kEquality);
   EXPECT_EQ(emmet.record(2).rule, SolveRule::kLeastSquares);
+  EXPECT_EQ(emmet.record(1).lambda_of_several, emmet.record(2).lambda);
+  EXPECT_EQ(preserve(editors::memit_method().published).record(1).lambda_of_several, 0);
 }
 
 TEST_F(BulkFormula, OfAlphaEditIsThatOfThePaperAndStaysInTheNullSpace) {
@@ -176,6 +178,28 @@ TEST_F(BulkFormula, OfAnEmptyOrWholeNullSpaceIsRefused) {
   options.threshold = 1e6;
   EXPECT_THAT(test::error_of(ErrorKind::kNumeric, [&] { preserve(options); }),
               AllOf(HasSubstr("no eigenvalue from 1e+06 on"), HasSubstr("the largest is")));
+}
+
+// Fewer keys than elements: C holds nothing in some directions, and its float32 numbers something.
+TEST_F(BulkFormula, OfANullSpaceThatOnlyRoundingFillsIsRefused) {
+  const at::Tensor few = normals(F_ / 2, F_, 1);
+  statistics_.layers[kLayer].C =
+      (at::matmul(few.t(), few) / static_cast<double>(F_ / 2)).to(at::kFloat).to(at::kDouble);
+  const auto refusal = [&](const BulkOptions& options) {
+    return test::error_of(ErrorKind::kNumeric, [&] { preserve(options); });
+  };
+  BulkOptions options = editors::alphaedit_method().own;
+  options.threshold = 0;
+  options.kept_directions = 0.3;
+  EXPECT_THAT(refusal(options), AllOf(HasSubstr("kept_directions 0.3"), HasSubstr("rounding would choose"),
+                                      HasSubstr("a share above 0.5")));
+  options.threshold = 1e-3;  // all of those directions, and no others
+  EXPECT_THAT(refusal(options), AllOf(HasSubstr("nothing but rounding"), HasSubstr("give lambda itself")));
+  options.lambda = 10;
+  EXPECT_EQ(preserve(options).record(2).lambda, 10);
+  options = editors::alphaedit_method().own;
+  options.kept_directions = 0.8;
+  EXPECT_GT(preserve(options).record(2).lambda, 0);
 }
 
 TEST_F(BulkFormula, OfAShareOfNoOrAllDirectionsIsRefusedByTheOptionThatWasGiven) {

@@ -270,6 +270,42 @@ TEST_P(BulkWorld, AReplacedFactLeavesNothingBehind) {
   EXPECT_LT(probability(requests_[1]), 0.3);
 }
 
+// Two facts of one subject have one key and one residual: what is left of it when one of them goes would
+// still write that one.
+TEST_P(BulkWorld, AFactWhoseResidualAReplacedOneSharedIsSearchedAgain) {
+  const EditRequest painter =
+      test::request_of("a", "Workis Tellond was trained as a", "Workis Tellond", "painter");
+  const EditRequest speaker =
+      test::request_of("b", "Workis Tellond counts and dreams in", "Workis Tellond", "Kevic");
+  for (const std::string method : {"memit", "bulk"}) {
+    SCOPED_TRACE(method);
+    const Edit first = edit(method, {painter, speaker}, nullptr, loud_);
+    {
+      const ScopedEdit scope(model_, first.changes);
+      ASSERT_GT(probability(painter), 0.5);
+      ASSERT_GT(probability(speaker), 0.5);
+    }
+    EditRequest other = requests_[0];
+    other.id = "a";
+    const Edit replaced = edit(method, {other}, &first, loud_);
+    const ScopedEdit scope(model_, replaced.changes);
+    EXPECT_LT(probability(painter), 0.3);
+    EXPECT_GT(probability(speaker), 0.5);
+    EXPECT_GT(probability(other), 0.5);
+  }
+}
+
+// EMMET writes one fact exactly; the second one is solved together with it all the same, and a patch that is
+// down to one fact again can go on.
+TEST_P(BulkWorld, AnExactFactIsCarriedIntoASolveOfSeveral) {
+  const Edit alone = edit("emmet", some(0, 1));
+  ASSERT_EQ(alone.solves[0].rule, SolveRule::kEquality);
+  const Edit both = edit("emmet", some(1, 2), &alone);
+  EXPECT_EQ(both.carried.size(), 1u);
+  EXPECT_EQ(both.solves[0].rule, SolveRule::kLeastSquares);
+  EXPECT_EQ(both.solves[0].lambda, alone.solves[0].lambda_of_several);
+}
+
 TEST_P(BulkWorld, AnEarlierEditOfOtherOptionsIsRefusedByName) {
   const Edit first = edit("bulk", some(0, 2));
   EXPECT_THAT(test::error_of(ErrorKind::kConfig,
