@@ -171,7 +171,9 @@ void ContenderSet::load_statistics(const Model& model, std::int64_t token_budget
   StatisticsOptions collecting;
   collecting.seed = options_.seed;
   collecting.token_budget = token_budget;
-  for (const auto& [folder, layers] : wanted) {
+  for (const auto& one : wanted) {
+    const fs::path& folder = one.first;  // named, since clang 14 lets no lambda take a structured binding
+    const std::set<int>& layers = one.second;
     EditorCache planned;  // in memory alone: nothing is written before the layers are
     statistics_[folder] =
         StatisticsStore(model, prefix_, folder)

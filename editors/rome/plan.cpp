@@ -38,9 +38,9 @@ std::string digits(double number, std::size_t characters) {
 
 // Takes the groups out whose keys are not numbers.
 std::vector<KeyGroup> take_broken(std::vector<KeyGroup>& groups) {
-  const auto bad = std::ranges::stable_partition(groups, has_finite_keys);
-  std::vector<KeyGroup> broken(std::make_move_iterator(bad.begin()), std::make_move_iterator(bad.end()));
-  groups.erase(bad.begin(), bad.end());
+  const auto bad = std::stable_partition(groups.begin(), groups.end(), has_finite_keys);
+  std::vector<KeyGroup> broken(std::make_move_iterator(bad), std::make_move_iterator(groups.end()));
+  groups.erase(bad, groups.end());
   return broken;
 }
 
