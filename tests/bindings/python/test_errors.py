@@ -41,6 +41,7 @@ def test_messages_name_options_as_keywords(gpt2, patch, tmp_path):
     assert with_keywords('"the option max-new": the option max-new, the option that') == (
         '"the option max-new": the option max_new, the option that'
     )
+    assert with_keywords("The option hold-out holds nothing out") == "The option hold_out holds nothing out"
 
 
 def test_wrong_types_are_type_errors(gpt2):

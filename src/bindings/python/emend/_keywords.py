@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_QUOTED_OR_OPTION = re.compile(r'"(?:[^"\\]|\\.)*"|\bthe option ([a-z]+(?:-[a-z]+)+)')
+_QUOTED_OR_OPTION = re.compile(r'"(?:[^"\\]|\\.)*"|\b([Tt]he option) ([a-z]+(?:-[a-z]+)+)')
 _OTHER_NAMES = {"answer-tokens": "tokens", "subject-occurrence": "occurrence"}
 
 
@@ -15,7 +15,7 @@ def with_keywords(message: str) -> str:
     """
 
     def spelled(found: re.Match[str]) -> str:
-        name = found[1]
-        return found[0] if name is None else "the option " + _OTHER_NAMES.get(name, name.replace("-", "_"))
+        name = found[2]
+        return found[0] if name is None else f"{found[1]} {_OTHER_NAMES.get(name, name.replace('-', '_'))}"
 
     return _QUOTED_OR_OPTION.sub(spelled, message)
