@@ -285,7 +285,7 @@ TEST_P(BulkWorld, AFactWhoseResidualAReplacedOneSharedIsSearchedAgain) {
       ASSERT_GT(probability(painter), 0.5);
       ASSERT_GT(probability(speaker), 0.5);
     }
-    EditRequest other = requests_[0];
+    EditRequest other = requests_[1];
     other.id = "a";
     const Edit replaced = edit(method, {other}, &first, loud_);
     const ScopedEdit scope(model_, replaced.changes);
