@@ -251,6 +251,32 @@ TEST(Audit, ListsDeadAndDuplicateCellsAndWhatRemovingChanges) {
   EXPECT_NEAR(found.without_dead, found.perplexity, 1e-3 * found.perplexity);
 }
 
+// Cells 5, 6 and 7 of one value: 5 stays, and nothing of the others is added to it.
+TEST(Audit, MeasuresTheRemovalOfDuplicates) {
+  const c10::NoGradGuard no_grad;
+  const Model model = test::load_world("llama");
+  const at::Tensor down = model.weights().blocks[0].mlp_down;
+  // Large enough to matter to the next tokens.
+  const at::Tensor value = 3 * down.norm(2, 0).max() * down.select(1, 5) / down.select(1, 5).norm();
+  const auto audit_with = [&](double six, double seven) {
+    down.select(1, 5).copy_(value);
+    down.select(1, 6).copy_(six * value);
+    down.select(1, 7).copy_(seven * value);
+    const test::TempFolder folder;
+    test::scan_into(model, test::small_scan(model), folder / "index");
+    AuditOptions options;
+    options.index = folder / "index";
+    options.tokens = 200;
+    return audit_memories(&model, options).redundancy.value();
+  };
+  const Redundancy three = audit_with(1, 1), one = audit_with(0, 0);
+  ASSERT_THAT(three.duplicates, SizeIs(3)) << "5 and 6, 5 and 7, 6 and 7";
+  EXPECT_NEAR(three.without_duplicates, one.perplexity, 1e-4 * one.perplexity);
+  EXPECT_GT(std::abs(three.without_duplicates - three.perplexity), 1e-3 * three.perplexity);
+  EXPECT_THAT(one.duplicates, IsEmpty());
+  EXPECT_EQ(one.without_duplicates, one.perplexity);
+}
+
 TEST_F(Surveys, NeuronpediaFilesHoldWhatTheIndexHolds) {
   import_labels(index_, {write("own.json", R"({"L0D3": "weavers"})")});
   const ExportOutcome outcome =
