@@ -24,6 +24,7 @@
 #include "emend/memory_labels.h"
 #include "emend/memory_values.h"
 #include "emend/memory_view.h"
+#include "memories/index_files.h"
 #include "memories/scans.h"
 
 namespace emend {
@@ -105,7 +106,34 @@ TEST_F(Surveys, LabelsComeFromFiles) {
   refused(ErrorKind::kFormat, "a.json", R"({"cell 3": "x"})", "L12D771");
   refused(ErrorKind::kFormat, "b.jsonl", "{\"layer\": 0}\n", "b.jsonl:1");
   refused(ErrorKind::kFormat, "notes.txt", "x", "layers.12");
+  // What other sources call feature 5 of layer 2 is no name of cell 5.
+  refused(ErrorKind::kFormat, "c.jsonl",
+          "\n{\"layer\": \"2-res\", \"index\": \"5\", \"description\": \"x\"}\n", "c.jsonl:2");
+  refused(ErrorKind::kFormat, "c.jsonl", R"({"layer": "2x", "index": "5", "description": "x"})", "12-mlp");
+  refused(ErrorKind::kFormat, "layers.2.attention_latent5.txt", "x", "layers.12.mlp");
   refused(ErrorKind::kUsage, "notes.csv", "x", ".jsonl");
+}
+
+TEST_F(Surveys, LabelsThatWereExportedComeBackWhateverTheirSet) {
+  import_labels(index_, {write("own.json", R"({"L2D5": "stones"})")});
+  export_memories({ExportForm::kNeuronpedia, index_, folder_ / "np", {2}, "world", "ffn"});
+  std::filesystem::remove(index_ / "labels.json");
+  const LabelImport found = import_labels(index_, {folder_ / "np/world/2-ffn/explanations/batch-0.jsonl.gz"});
+  EXPECT_EQ(found.added, 1);
+  EXPECT_THAT(MemoryIndex(index_).cell({2, 5}).labels, ElementsAre("stones"));
+}
+
+TEST_F(Surveys, ALayerUnderAnothersNameIsRefused) {
+  std::filesystem::copy_file(index_layer_file(index_, 0), index_layer_file(index_, 2),
+                             std::filesystem::copy_options::overwrite_existing);
+  const MemoryIndex index(index_);
+  EXPECT_EQ(index.cell({0, 3}).id, (MemoryId{0, 3}));
+  EXPECT_THAT(test::error_of(ErrorKind::kFormat,
+                             [&] {
+                               index.cell({2, 3});
+                             }),
+              testing::AllOf(HasSubstr(index_layer_file(index_, 2).string()), HasSubstr("holds layer 0"),
+                             HasSubstr("of layer 2")));
 }
 
 TEST_F(Surveys, AModelIsAsItselfAndUnlikeItsEdit) {
