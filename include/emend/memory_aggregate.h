@@ -74,7 +74,8 @@ struct LayerAggregate {
   double agreeing_cells = 0, agreeing_share = 0;
   double stop_words_agreeing = 0, stop_words_zero = 0, short_agreeing = 0, short_zero = 0;
   // Median of the fewest cells, by falling push on the winner over the runner-up, whose sum with the bias has
-  // top(y') and keeps it as cells are added (checked at about 20 sizes); NaN without any.
+  // top(y') and keeps it as cells are added: the smallest of the sizes that were checked, about 20 (1, 2, 3,
+  // 4, 6, 8 ...), so an upper bound; NaN without any.
   double coalition = 0;
 
   ShareWithInterval residual_is_final;           // top(r) = w, head lens

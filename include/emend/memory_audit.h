@@ -21,8 +21,9 @@ struct AuditOptions {
   std::vector<int> layers = {};    // empty: those of the index
   double least = 0.5;              // precision from which a cell is listed, above 0, at most 1
   int cells = 100;                 // cells listed for each pattern, 1 to 100,000
-  double duplicate = 0.98;         // cosine of two values above which they are duplicates, above 0, at most 1
-  std::int64_t tokens = 2'000;     // of the index's text, for the effect of removing dead cells
+  // Cosine of two values above which their cells are duplicates, whatever their keys; above 0, at most 1.
+  double duplicate = 0.98;
+  std::int64_t tokens = 2'000;  // of the index's text, for the effect of removing cells
 };
 
 // A pattern and a cell whose triggers it finds. A trigger counts if a match takes in its last token or the
@@ -54,6 +55,9 @@ struct Redundancy {
   std::vector<DuplicateCells> duplicates;   // by falling cosine, then address
   std::int64_t tokens = 0;                  // on which perplexity was measured
   double perplexity = 0, without_dead = 0;  // as it is, and with the values of dead cells zero
+  // With the values of all cells zero that are the second of a pair of duplicates, so that of a chain the
+  // first cell stays. What they wrote is not added to the other: where two keys differ, both are needed.
+  double without_duplicates = 0;
 };
 
 struct AuditOutcome {

@@ -56,8 +56,11 @@ struct MemoryRecord {
   bool dead = false;
   double active_share = 0;  // of tokens with a positive score (of the gate, if there is one)
   double mean = 0, variance = 0, least = 0, most = 0;
-  double value_norm = 0;          // length of the cell's value
-  std::vector<double> quantiles;  // at the shares of quantile_shares(), of the coefficient with its sign
+  double value_norm = 0;  // length of the cell's value
+  // At the shares of quantile_shares(), of the coefficient with its sign: read from the histogram, as if a
+  // bin's tokens were spread evenly over it, so off by a factor below 1.5; near 0 by less than 0.0015, and
+  // beyond 48 by up to what lies between that and `most` or `least`.
+  std::vector<double> quantiles;
   // 64 bins by sign and size; histogram_edges() says where they lie. Of a text of 65,536 tokens or more it
   // counts a sample (`settings` of the head).
   std::vector<std::int64_t> histogram;

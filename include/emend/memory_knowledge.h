@@ -63,7 +63,7 @@ struct FactKnowledge {
   std::vector<KnowledgeNeuron> neurons;  // by falling attribution
   KnowledgeChange change;                // of the fact's own prompts, its neurons off or doubled
   KnowledgeChange random;                // as many random cells of the same layers, mean over the draws
-  KnowledgeChange others;                // of the first prompts of other facts, 20 at most; 0 with one fact
+  KnowledgeChange others;                // of the first prompts of other facts, 20 at most; NaN with one fact
   // The sum of Attr over a layer's cells less P - P(m = 0), the largest over layers and prompts: what the
   // steps leave out.
   double incomplete = 0;
@@ -79,7 +79,9 @@ struct KnowledgeSummary {
   KnowledgeChange change, random, others;
   std::vector<DamagePoint> damage;  // ratios P' / P
   std::vector<double> by_layer;
-  std::int64_t with_neurons = 0;  // facts that have any; `change` and `random` are over these
+  // Facts that have any; `change`, `random` and `others` are over these. `others` is NaN where no fact has
+  // it.
+  std::int64_t with_neurons = 0;
 };
 
 struct KnowledgeOutcome {

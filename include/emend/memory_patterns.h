@@ -72,8 +72,9 @@ struct LayerPatterns {
   std::array<PatternShare, kPrefixLabels> shares = {};
   double patterns = 0;      // mean number of a cell
   double with_pattern = 0;  // share of cells that have one
-  // The same share after the prefixes were shuffled over the cells of the layer, and for equally many sets
-  // of prefixes drawn at random from the text: how often the tests find a pattern by chance.
+  // The same share after prefixes were shuffled over the cells: those of at least 200 cells of the layer, as
+  // far as it has them, dealt out to sets as large as the cells' own; and for equally many sets of prefixes
+  // drawn at random from the text: how often the tests find a pattern by chance.
   double shuffled = 0, false_alarms = 0;
   double topics = 0, topic_alarms = 0;  // share of cells with a topic, and of such random sets
 };
@@ -91,6 +92,10 @@ struct PatternTransition {
 // kAbrupt: over fewer than two layers. kNone: the fit is flat or lies at an end of the layers, or zero is in
 // the interval of its change.
 enum class TransitionShape { kNone, kAbrupt, kSmooth };
+std::string to_string(TransitionShape shape);  // "none", "abrupt", "smooth"
+// `layers`: those of the outcome, of which those without cells do not count. Without intervals zero is not
+// asked for.
+TransitionShape shape_of(const PatternTransition& transition, const std::vector<LayerPatterns>& layers);
 
 // Two annotators of the same prefixes; "emend" is one of them.
 struct AnnotatorAgreement {

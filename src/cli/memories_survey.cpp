@@ -75,14 +75,15 @@ int memories_audit_command(const std::vector<std::string>& arguments) {
   CommandFrame frame(
       "memories audit", "--index INDEX [--patterns FILE] [--model M] [OPTIONS]",
       "Cells whose triggers match regular expressions, such as addresses and numbers; with --model also dead "
-      "and duplicate cells,\nand what removing the dead ones changes.",
+      "and duplicate cells,\nand what removing them changes.",
       {"bos", "seed", "token-budget"});
   frame.options.index(how.index)
       .text("patterns", how.patterns, "FILE", "one a line: a name, a blank, a regular expression",
             Use::kReads)
       .number("least", how.least, "SHARE", "share of a cell's triggers that must match for it to be listed")
       .number("cells", how.cells, "N", "cells listed for each expression")
-      .number("duplicate", how.duplicate, "COSINE", "cosine above which two values are duplicates")
+      .number("duplicate", how.duplicate, "COSINE",
+              "cosine of two values above which their cells are duplicates")
       .number("tokens", how.tokens, "N", "tokens that perplexity is measured on")
       .report();
   return frame.run(arguments, [&](Console& console) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 #include <tuple>
 
 #include "base/files.h"
@@ -182,13 +184,26 @@ class Audit {
 
   void measure_removal() {
     Redundancy& found = *outcome_.redundancy;
-    clock_.begin("removing dead cells", 2 * options_.tokens, "tokens");
-    const auto [before, tokens] = nll_of(*model_);
+    clock_.begin("removing cells", options_.tokens, "tokens");
+    const auto [sum, tokens] = nll_of(*model_);
     found.tokens = tokens;
-    found.perplexity = std::exp(before / static_cast<double>(std::max<std::int64_t>(tokens, 1)));
-    found.without_dead = found.perplexity;
+    found.perplexity = perplexity_of(sum, tokens);
+    found.without_dead = perplexity_without({found.dead.begin(), found.dead.end()}, found);
+    std::set<MemoryId> repeats;
+    for (const DuplicateCells& pair : found.duplicates) repeats.insert(pair.b);
+    found.without_duplicates = perplexity_without(repeats, found);
+    clock_.end();
+  }
+
+  static double perplexity_of(double nll, std::int64_t tokens) {
+    return std::exp(nll / static_cast<double>(std::max<std::int64_t>(tokens, 1)));
+  }
+
+  // With the values of these cells zero.
+  double perplexity_without(const std::set<MemoryId>& removed, const Redundancy& whole) {
+    if (removed.empty()) return whole.perplexity;
     std::map<int, std::vector<int>> by_layer;
-    for (const MemoryId& cell : found.dead) by_layer[cell.layer].push_back(cell.index);
+    for (const MemoryId& cell : removed) by_layer[cell.layer].push_back(cell.index);
     std::vector<WeightChange> changes;
     for (const auto& [layer, cells] : by_layer) {
       const FfnView view(*model_, layer);
@@ -196,13 +211,9 @@ class Audit {
       for (const int cell : cells) delta.select(1, cell).copy_(-view.value(cell));
       changes.push_back(WeightChange::dense({layer, Role::kMlpDown}, delta));
     }
-    if (!changes.empty()) {
-      Model edited = model_->share();
-      const ScopedEdit scope(edited, changes);
-      found.without_dead =
-          std::exp(nll_of(edited).first / static_cast<double>(std::max<std::int64_t>(tokens, 1)));
-    }
-    clock_.end();
+    Model edited = model_->share();
+    const ScopedEdit scope(edited, changes);
+    return perplexity_of(nll_of(edited).first, whole.tokens);
   }
 
   const Model* model_;

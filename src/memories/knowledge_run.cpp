@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -269,7 +270,11 @@ class KnowledgeRun {
   // The neurons of up to 20 facts in front of fact g, in a circle, at its first prompt.
   void change_other_facts(Progress& progress) {
     const std::size_t count = outcome_.facts.size(), near = std::min(kMostOthers, count - 1);
-    if (near == 0) return;
+    if (near == 0) {
+      constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+      for (FactKnowledge& fact : outcome_.facts) fact.others = {kNone, kNone};
+      return;
+    }
     progress.begin("other facts", static_cast<std::int64_t>(count), "facts");
     for (std::size_t g = 0; g < count; ++g) {
       std::vector<CellFactors> variants;
@@ -301,6 +306,7 @@ class KnowledgeRun {
     };
     for (const FactKnowledge& fact : outcome_.facts) mean.with_neurons += fact.neurons.empty() ? 0 : 1;
     const auto with = static_cast<double>(std::max<std::int64_t>(mean.with_neurons, 1));
+    if (mean.with_neurons == 0) mean.others = {std::nan(""), std::nan("")};
     mean.by_layer.assign(static_cast<std::size_t>(model_.config().layers), 0);
     for (const FactKnowledge& fact : outcome_.facts) {
       mean.neurons += static_cast<double>(fact.neurons.size()) / count;

@@ -68,11 +68,28 @@ std::optional<int> leading_number(std::string_view text) {
   return number;
 }
 
+// What follows that number.
+std::string_view after_number(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of("0123456789"), text.size()));
+}
+
 int number_of(const JsonView& value) {
   const std::optional<int> number =
       leading_number(value.is_string() ? value.as_string() : value.json().dump());
   if (!number || *number < 0) value.refuse("a number from 0 on, or a text that begins with one");
   return *number;
+}
+
+// A number alone, or with a set that begins with "mlp": other sets (4-res) number other things. An export of
+// this program is of cells whatever its set is called; the id of its lines begins with the cell.
+bool is_of_cells(const JsonView& line, MemoryId cell) {
+  const JsonView layer = line.at("layer");
+  if (!layer.is_string()) return true;
+  const std::string text = layer.as_string();
+  const std::string_view set = after_number(text);
+  return set.empty() || set.starts_with("-mlp") ||
+         (line.has("id") && line.at("id").is_string() &&
+          line.at("id").as_string().starts_with(to_string(cell) + "-"));
 }
 
 void read_explanations(const fs::path& file, std::vector<FoundLabel>& found) {
@@ -83,8 +100,10 @@ void read_explanations(const fs::path& file, std::vector<FoundLabel>& found) {
     const std::string place = fmt::format("{}:{}", file.string(), number);
     const Json object = parse_json(line, place);
     const JsonView view(object, place);
-    found.push_back(
-        {{number_of(view.at("layer")), number_of(view.at("index"))}, view.string("description"), place});
+    const MemoryId cell{number_of(view.at("layer")), number_of(view.at("index"))};
+    if (!is_of_cells(view, cell))
+      view.at("layer").refuse("a layer of feed-forward cells, such as 12 or 12-mlp");
+    found.push_back({cell, view.string("description"), place});
   }
 }
 
@@ -96,11 +115,12 @@ void read_delphi(const fs::path& file, std::vector<FoundLabel>& found) {
   std::optional<int> layer, index;
   if (layers != std::string::npos) layer = leading_number(std::string_view(name).substr(layers + 7));
   if (cell != std::string::npos) index = leading_number(std::string_view(name).substr(cell + 1));
-  if (!layer || !index)
-    throw Error(ErrorKind::kFormat,
-                fmt::format("{}: an explanation of delphi is named after its layer and cell, as in "
-                            "layers.12.mlp_latent771.txt",
-                            file.string()));
+  if (!layer || !index || name.find("mlp", layers) == std::string::npos)
+    throw Error(
+        ErrorKind::kFormat,
+        fmt::format("{}: an explanation of delphi is named after its feed-forward layer and cell, as in "
+                    "layers.12.mlp_latent771.txt",
+                    file.string()));
   const std::string text(trim(read_text_file(file)));
   const bool quoted = text.size() > 1 && text.front() == '"' && text.back() == '"';
   found.push_back(

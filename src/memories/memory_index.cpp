@@ -50,6 +50,10 @@ LoadedIndexLayer load_layer(const fs::path& path, int number, const MemoryIndexH
   if (metadata_of(*file, "fingerprint") != head.fingerprint)
     throw Error(ErrorKind::kFormat,
                 path.string() + ": this layer is of another scan than index.json beside it");
+  if (const std::int64_t stored = metadata_number(*file, "layer"); stored != number)
+    throw Error(ErrorKind::kFormat,
+                fmt::format("{}: this file holds layer {}, and its name is that of layer {}", path.string(),
+                            stored, number));
   LoadedIndexLayer layer{read_layer_state(*file, "", shape_of(head)), {}, {}};
   const at::Tensor norms = stored_tensor(*file, "value_norm", "F32");
   if (norms.numel() != head.cells)

@@ -49,8 +49,4 @@ TestedPrefixes test_prefixes(const std::vector<PrefixText>& prefixes, const Patt
 // Cohen's kappa of two lists of categories.
 double cohens_kappa(const std::vector<int>& a, const std::vector<int>& b);
 
-// By least squares with both ends in [0, 1]; std::nullopt of fewer than four points.
-std::optional<PatternTransition> fit_transition(const std::vector<double>& layers,
-                                                const std::vector<double>& shares);
-
 }  // namespace emend

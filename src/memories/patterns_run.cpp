@@ -19,6 +19,8 @@
 #include "memories/index_files.h"
 #include "memories/index_text.h"
 #include "memories/option_range.h"
+#include "memories/pattern_prefixes.h"
+#include "memories/pattern_shape.h"
 #include "memories/pattern_tests.h"
 #include "memories/topics.h"
 
@@ -30,58 +32,12 @@ namespace {
 
 constexpr std::uint64_t kBackgroundStream = 0x70617474, kCellStream = 0x70617475, kDealStream = 0x70617476,
                         kNullStream = 0x70617477, kBootStream = 0x70617478;
-constexpr std::int64_t kBefore = 48;  // tokens of a prefix, as MemoryIndex shows it
 constexpr int kResamples = 1000;
+constexpr std::size_t kRefits = 200;  // of the resamples: what the shares' fit over layers is made of again
+// Cells of a layer whose prefixes are shuffled, at least: the prefixes of ten cells, dealt out to ten sets,
+// come back to sets of mostly one pattern.
+constexpr int kLeastDealt = 200;
 const char* const kAutomatic = "emend";
-
-// Examples as the tests take them. What begins every row (a BOS) is no part of the text.
-class ExampleTexts {
- public:
-  ExampleTexts(const IndexText& text, const std::vector<std::int64_t>& prefix) {
-    for (const std::int64_t id : prefix) fronts_.push_back(text.token(id));
-  }
-  PrefixText of(const MemoryExample& example) const {
-    std::string_view text = example.text;
-    const std::int64_t begin = std::max<std::int64_t>(0, example.position + 1 - kBefore);
-    for (auto j = static_cast<std::size_t>(begin); j < fronts_.size(); ++j)
-      if (text.starts_with(fronts_[j])) text.remove_prefix(fronts_[j].size());
-    return {std::string(text), example.token};
-  }
-  std::vector<PrefixText> of(const std::vector<MemoryExample>& examples) const {
-    std::vector<PrefixText> texts;
-    for (const MemoryExample& example : examples) texts.push_back(of(example));
-    return texts;
-  }
-
- private:
-  std::vector<std::string> fronts_;
-};
-
-// Prefixes at random places of the text, without the `front` tokens that begin every row; position 0 left
-// out.
-class PrefixDraw {
- public:
-  PrefixDraw(const IndexText& text, std::size_t front, std::uint64_t seed, std::uint64_t stream)
-      : text_(text), front_(static_cast<std::int64_t>(front)), random_(seed, stream) {}
-  std::vector<PrefixText> draw(std::int64_t count) {
-    std::vector<PrefixText> prefixes;
-    for (std::int64_t tries = 0; static_cast<std::int64_t>(prefixes.size()) < count && tries < 50 * count;
-         ++tries) {
-      const auto place = text_.find(random_.below(drawn_++, text_.tokens()));
-      if (!place || place->position < std::max<std::int64_t>(front_, 1)) continue;
-      const std::int64_t end = place->position + 1;
-      prefixes.push_back(
-          {text_.decode(*place->row, std::max(front_, end - kBefore), end), text_.token(text_.id(*place))});
-    }
-    return prefixes;
-  }
-
- private:
-  const IndexText& text_;
-  std::int64_t front_;
-  Random random_;
-  std::uint64_t drawn_ = 0;
-};
 
 // `wanted` of the cells of a layer, all if it is 0; sorted.
 std::vector<int> draw_cells(std::int64_t cells, int wanted, std::uint64_t seed, int layer) {
@@ -157,6 +113,12 @@ class PatternSearch {
   }
 
  private:
+  // The prefixes of cells, each once.
+  struct ShuffledPrefixes {
+    std::set<std::string> seen;
+    std::vector<PrefixText> all;
+  };
+
   // Refuses rows of cells and of prefixes that the index does not have.
   void check_annotation() const {
     const MemoryIndexHead& head = index_.head();
@@ -191,13 +153,20 @@ class PatternSearch {
     summary.layer = layer;
     std::vector<std::vector<MemoryExample>> examples;
     std::vector<std::array<double, kPrefixLabels>> counts;
-    for (const int cell : draw_cells(index_.head().cells, options_.cells, options_.seed, layer)) {
+    ShuffledPrefixes shuffled;
+    const std::vector<int> asked = draw_cells(index_.head().cells, options_.cells, options_.seed, layer);
+    const int dealt = options_.cells == 0 ? 0 : std::max(options_.cells, kLeastDealt);
+    // The larger draw has the cells of the smaller one.
+    for (const int cell : draw_cells(index_.head().cells, dealt, options_.seed, layer)) {
       MemoryRecord record = index_.cell({layer, cell});
       const bool high = counts_high(record);
       std::vector<MemoryExample>& own = high ? record.high : record.low;
       if (own.size() > static_cast<std::size_t>(options_.top))
         own.resize(static_cast<std::size_t>(options_.top));
       if (own.size() < 3) continue;  // too few for any pattern
+      for (const MemoryExample& example : own)
+        if (shuffled.seen.insert(place_text(example)).second) shuffled.all.push_back(texts_.of(example));
+      if (!std::binary_search(asked.begin(), asked.end(), cell)) continue;
       TestedPrefixes tested = tested_with_topics(texts_.of(own), number_of(layer, cell, false));
       summary.topics += has_topic(tested) ? 1 : 0;
       counts.emplace_back();
@@ -214,14 +183,14 @@ class PatternSearch {
       summary.with_pattern /= static_cast<double>(examples.size());
       summary.topics /= static_cast<double>(examples.size());
       summary.shares = shares_of(counts, layer);
-      summary.shuffled = shuffled_share(examples, layer);
+      summary.shuffled = shuffled_share(examples, std::move(shuffled.all), layer);
       add_false_alarms(examples, summary);
     }
     outcome_.layers.push_back(summary);
   }
 
   std::array<PatternShare, kPrefixLabels> shares_of(
-      const std::vector<std::array<double, kPrefixLabels>>& counts, int layer) const {
+      const std::vector<std::array<double, kPrefixLabels>>& counts, int layer) {
     const auto shares = [&](const auto& pick) {
       std::array<double, kPrefixLabels> sums = {};
       double all = 0;
@@ -241,6 +210,9 @@ class PatternSearch {
     for (int sample = 0; sample < kResamples; ++sample) {
       const auto one = shares([&](std::size_t) { return random.below(drawn++, counts.size()); });
       for (std::size_t label = 0; label < kPrefixLabels; ++label) resampled[label].push_back(one[label]);
+      if (const auto refit = static_cast<std::size_t>(sample); refit < kRefits)
+        resampled_semantic_[refit].push_back(one[static_cast<std::size_t>(PrefixLabel::kSemantic)] +
+                                             one[static_cast<std::size_t>(PrefixLabel::kBoth)]);
     }
     for (std::size_t label = 0; label < kPrefixLabels; ++label) {
       std::sort(resampled[label].begin(), resampled[label].end());
@@ -250,13 +222,9 @@ class PatternSearch {
     return result;
   }
 
-  // The prefixes of all cells, each once, dealt out to sets as large as the cells' own.
-  double shuffled_share(const std::vector<std::vector<MemoryExample>>& examples, int layer) const {
-    std::set<std::string> seen;
-    std::vector<PrefixText> all;
-    for (const std::vector<MemoryExample>& own : examples)
-      for (const MemoryExample& example : own)
-        if (seen.insert(place_text(example)).second) all.push_back({example.text, example.token});
+  // `all` dealt out to sets as large as the cells' own.
+  double shuffled_share(const std::vector<std::vector<MemoryExample>>& examples, std::vector<PrefixText> all,
+                        int layer) const {
     const Random random(options_.seed, kDealStream + static_cast<std::uint64_t>(layer) * 16);
     std::uint64_t drawn = 0;
     double hits = 0;
@@ -309,7 +277,7 @@ class PatternSearch {
       semantic.push_back(share(layer, PrefixLabel::kSemantic));
       wins.push_back(semantic.back() > share(layer, PrefixLabel::kShallow));
     }
-    outcome_.transition = fit_transition(layers, semantic);
+    outcome_.transition = fit_transition(layers, semantic, resampled_semantic_);
     for (std::size_t first = 0; first < wins.size() && !outcome_.crossover; ++first) {
       const auto later = std::count(wins.begin() + static_cast<std::ptrdiff_t>(first), wins.end(), true);
       if (wins[first] && 2 * static_cast<std::size_t>(later) > wins.size() - first)
@@ -364,6 +332,9 @@ class PatternSearch {
   Annotation annotation_;
   std::unique_ptr<PatternBackground> background_;
   std::unique_ptr<TopicSpace> topics_;  // null where none are looked for
+  // Semantic shares, alone and with a shallow pattern, of resampled cells: [kRefits], each of layers with
+  // cells.
+  std::vector<std::vector<double>> resampled_semantic_ = std::vector<std::vector<double>>(kRefits);
   PatternsOutcome outcome_;
 };
 

@@ -19,7 +19,7 @@ namespace {
 constexpr int kWidth = 520;
 constexpr std::size_t kNamed = 4;  // neurons that a row names
 
-// "+31.0 %", "-29.4 %".
+// "+31.0 %", "-29.4 %"; "-" of NaN.
 std::string change_text(double ratio) {
   return fmt::format("{}{}", ratio > 0 ? "+" : "", percent_text(ratio));
 }
@@ -63,10 +63,13 @@ std::string knowledge_summary(const KnowledgeOutcome& outcome) {
                   outcome.facts.size() == 1 ? "" : "s", mean.with_neurons, number_text(mean.neurons));
   if (mean.with_neurons > 0)
     text += fmt::format(
-        " Without them p changes by {}, doubled by {}; as many random cells of the same layers: {} and {}; "
-        "p of other facts: {} and {}.",
+        " Without them p changes by {}, doubled by {}; as many random cells of the same layers: {} and {}{}.",
         change_text(mean.change.off), change_text(mean.change.doubled), change_text(mean.random.off),
-        change_text(mean.random.doubled), change_text(mean.others.off), change_text(mean.others.doubled));
+        change_text(mean.random.doubled),
+        std::isnan(mean.others.off)
+            ? "; there is no other fact to compare with"
+            : fmt::format("; p of other facts: {} and {}", change_text(mean.others.off),
+                          change_text(mean.others.doubled)));
   return text + fmt::format(" 90 % of the push on the answer at once comes from {} of {} cells in {} layers.",
                             count_text(std::llround(mean.cells_of_90)), count_text(outcome.cells),
                             count_text(std::llround(mean.layers_of_90)));

@@ -17,7 +17,7 @@ namespace {
 
 const char* const kScanSections = R"html(<section>
 <h2>Layers</h2>
-{{{layers}}}<p class="note">Active: share of coefficients whose score is positive (the gate's, if there is one). Dead: cells without an activation alone never above 0; gated cells whose largest contribution is below a thousandth of the layer's median. Quantiles are read from histograms with two bins an octave.</p>
+{{{layers}}}<p class="note">Active: share of coefficients whose score is positive (the gate's, if there is one). Dead: cells without an activation alone never above 0; gated cells whose largest contribution is below a thousandth of the layer's median. Quantiles are read from histograms with two bins an octave and so are approximate.</p>
 {{{charts}}}</section>
 <section>
 <h2>How it was scanned</h2>
@@ -34,7 +34,7 @@ const char* const kCellSections = R"html(<section>
 {{{low}}}</section>
 {{/low}}<section>
 <h2>Distribution</h2>
-{{{charts}}}{{{figures}}}<p class="note">The histogram has two bins an octave, by sign and size; quantiles are read from it.</p>
+{{{charts}}}{{{figures}}}<p class="note">The histogram has two bins an octave, by sign and size; quantiles are read from it and so are approximate.</p>
 </section>
 {{#value}}<section>
 <h2>Value</h2>

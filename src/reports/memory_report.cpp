@@ -217,7 +217,7 @@ std::string cell_text(const MemoryRecord& record, const MemoryIndexHead& head, s
   for (std::size_t i = 0; i < record.quantiles.size(); ++i)
     text += fmt::format("{}q{} {}", i == 0 ? "" : "  ", quantile_name(quantile_shares()[i]),
                         number_text(record.quantiles[i]));
-  text += "\n";
+  text += "\nQuantiles are approximate: they are read from a histogram with two bins an octave.\n";
   if (record.quadrants) {
     const Quadrants& q = *record.quadrants;
     text += fmt::format("gate and up positive: {}  gate alone: {}  up alone: {}  neither: {}\n",

@@ -51,25 +51,51 @@ std::string first_patterns(const CellPatterns& cell) {
   return join(words);
 }
 
-// Whether the fit rises or falls between the layers, and not at their very ends.
-bool shows_transition(const PatternsOutcome& outcome) {
-  constexpr double kLeastChange = 0.005, kGridStep = 0.1;
-  std::vector<double> layers;
-  for (const LayerPatterns& layer : outcome.layers)
-    if (layer.cells > 0) layers.push_back(layer.layer);
+std::string interval_words(const std::array<double, 2>& interval, const std::string& low,
+                           const std::string& high) {
+  return std::isnan(interval[0]) ? "" : fmt::format(" ({} to {})", low, high);
+}
+
+std::string transition_sentence(const PatternTransition& fit, TransitionShape shape) {
+  const auto percent_interval = [](const std::array<double, 2>& interval) {
+    return interval_words(interval, percent_text(interval[0]), percent_text(interval[1]));
+  };
+  const auto interval = [](const std::array<double, 2>& numbers) {
+    return interval_words(numbers, number_text(numbers[0]), number_text(numbers[1]));
+  };
+  const std::string intervals =
+      std::isnan(fit.change_interval[0]) ? "" : " In brackets 95 % over resampled cells.";
+  if (shape == TransitionShape::kNone)
+    return "The semantic share shows no transition over these layers" +
+           (intervals.empty()
+                ? ". "
+                : fmt::format(": the change of the best fit is {}{}.{} ", percent_text(fit.high - fit.low),
+                              percent_interval(fit.change_interval), intervals));
+  return fmt::format(
+      "Semantic share over layers: {} from {} to {}, a change of {}{}; middle {}{}, 10 to 90 % over {}{} "
+      "layers.{} ",
+      to_string(shape), percent_text(fit.low), percent_text(fit.high), percent_text(fit.high - fit.low),
+      percent_interval(fit.change_interval), number_text(fit.middle), interval(fit.middle_interval),
+      number_text(fit.width), interval(fit.width_interval), intervals);
+}
+
+ResultJson transition_json(const PatternsOutcome& outcome) {
+  if (!outcome.transition) return nullptr;
   const PatternTransition& fit = *outcome.transition;
-  return std::abs(fit.high - fit.low) >= kLeastChange && !layers.empty() &&
-         fit.middle > layers.front() + kGridStep / 2 && fit.middle < layers.back() - kGridStep / 2;
+  return {
+      {"low", fit.low},
+      {"high", fit.high},
+      {"middle", fit.middle},
+      {"width", fit.width},
+      {"shape", to_string(shape_of(fit, outcome.layers))},
+      {"intervals",
+       {{"change", fit.change_interval}, {"middle", fit.middle_interval}, {"width", fit.width_interval}}}};
 }
 
 std::string shape_sentence(const PatternsOutcome& outcome) {
   std::string text;
-  if (outcome.transition && !shows_transition(outcome))
-    text += "The semantic share shows no transition over these layers. ";
-  else if (outcome.transition)
-    text += fmt::format("Semantic share over layers: from {} to {}, middle {}, 10 to 90 % over {} layers. ",
-                        percent_text(outcome.transition->low), percent_text(outcome.transition->high),
-                        number_text(outcome.transition->middle), number_text(outcome.transition->width));
+  if (outcome.transition)
+    text += transition_sentence(*outcome.transition, shape_of(*outcome.transition, outcome.layers));
   text += outcome.crossover ? fmt::format("Semantic exceeds shallow from layer {} on.", *outcome.crossover)
                             : std::string("Semantic exceeds shallow nowhere for good.");
   return text +
@@ -281,19 +307,13 @@ ResultJson patterns_json(const PatternsOutcome& outcome, const PatternOptions& o
                           {"prefixes", pair.prefixes},
                           {"agreement", pair.agreement},
                           {"kappa", pair.kappa}});
-  ResultJson transition = nullptr;
-  if (outcome.transition)
-    transition = {{"low", outcome.transition->low},
-                  {"high", outcome.transition->high},
-                  {"middle", outcome.transition->middle},
-                  {"width", outcome.transition->width}};
   return {{"emend", emend_version()},
           {"index", options.index.string()},
           {"seed", options.seed},
           {"top", options.top},
           {"background", outcome.background},
           {"layers", layers},
-          {"transition", transition},
+          {"transition", transition_json(outcome)},
           {"crossover", or_null(outcome.crossover)},
           {"cells", cells},
           {"annotators", annotators},

@@ -121,9 +121,12 @@ std::string redundancy_sentence(const Redundancy& found) {
                                  count_text(static_cast<std::int64_t>(found.dead.size())),
                                  count_text(static_cast<std::int64_t>(found.duplicates.size())));
   if (found.tokens > 0)
-    text += fmt::format(" Perplexity over {} tokens: {} as it is, {} without the dead cells.",
-                        count_text(found.tokens), number_text(found.perplexity, 6),
-                        number_text(found.without_dead, 6));
+    text += fmt::format(
+        " Perplexity over {} tokens: {} as it is, {} without the dead cells, {} without the second cell of "
+        "each "
+        "pair of duplicates.",
+        count_text(found.tokens), number_text(found.perplexity, 6), number_text(found.without_dead, 6),
+        number_text(found.without_duplicates, 6));
   return text;
 }
 
@@ -266,7 +269,8 @@ ResultJson audit_json(const AuditOutcome& outcome, const AuditOptions& options) 
                   {"duplicates", duplicates},
                   {"tokens", found.tokens},
                   {"perplexity", found.perplexity},
-                  {"perplexity_without_dead", found.without_dead}};
+                  {"perplexity_without_dead", found.without_dead},
+                  {"perplexity_without_duplicates", found.without_duplicates}};
   }
   return {{"emend", emend_version()}, {"index", options.index.string()}, {"cells", outcome.cells},
           {"patterns", patterns},     {"redundancy", redundancy},        {"seconds", outcome.seconds}};

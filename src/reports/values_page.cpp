@@ -159,7 +159,7 @@ std::string agreement_table(const ValuesOutcome& outcome) {
                    {"rank: quartiles"},
                    {"MRR"},
                    {"hit@10"},
-                   {"precision"},
+                   {precision_name(outcome)},
                    {"echo"},
                    {"of cells"}},
                   {}};
@@ -184,7 +184,7 @@ std::string sharpest_table(const ValuesOutcome& outcome) {
   const bool agreement = has_agreement(outcome);
   if (agreement) {
     table.columns.push_back({"next", true});
-    table.columns.push_back({"precision"});
+    table.columns.push_back({precision_name(outcome)});
   }
   for (const SharpValue& value : outcome.sharpest) {
     std::vector<PageCell> row = {{to_string(value.cell)},

@@ -38,7 +38,7 @@ std::string agreement_table(const ValuesOutcome& outcome, std::size_t columns) {
                {"rank: quartiles"},
                {"MRR", Align::kRight},
                {"hit@10", Align::kRight},
-               {"precision", Align::kRight},
+               {precision_name(outcome), Align::kRight},
                {"echo", Align::kRight},
                {"of cells", Align::kRight}});
   for (const LayerValues& layer : outcome.layers) {

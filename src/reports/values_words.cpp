@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/strings.h"
@@ -25,6 +26,13 @@ std::string share_text(double share) {
   constexpr double kSmall = 0.01;
   if (share == 0) return "0 %";
   return std::abs(share) < kSmall ? number_text(100 * share, 2) + " %" : percent_text(share);
+}
+
+std::string precision_name(const ValuesOutcome& outcome) {
+  int triggers = 0;
+  for (const LayerValues& layer : outcome.layers)
+    if (layer.agreement) triggers = std::max(triggers, layer.agreement->triggers);
+  return triggers > 0 ? fmt::format("precision@{}", triggers) : "precision";
 }
 
 std::string tokens_text(const std::vector<std::string>& tokens) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "memories/changed_runs.h"
 #include "memories/layer_runs.h"
 #include "memories/prompt_words.h"
+#include "reports/knowledge_report.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
 
@@ -220,6 +222,13 @@ TEST(Knowledge, FindsThePlantedCell) {
   EXPECT_NEAR(known.damage[0].contribution / known.first - 1, known.change.off, 1e-6);
   EXPECT_NEAR(known.damage[0].attribution, known.damage[0].contribution, 1e-9);
   EXPECT_NEAR(known.damage[0].random, known.first, 0.2 * known.first);
+  EXPECT_TRUE(std::isnan(known.others.off) && std::isnan(known.others.doubled)) << "there is no other fact";
+  EXPECT_TRUE(std::isnan(outcome.mean.others.off) && std::isnan(outcome.mean.others.doubled));
+  EXPECT_THAT(knowledge_text(outcome, 200),
+              testing::AllOf(HasSubstr("no other fact"), testing::Not(HasSubstr("p of other facts"))));
+  const auto json = nlohmann::json::parse(knowledge_json(outcome, options, model).dump());
+  EXPECT_TRUE(json["facts"][0]["others"]["off"].is_null());
+  EXPECT_TRUE(json["mean"]["others"]["doubled"].is_null());
 }
 
 // Facts of the invented world: their neurons matter to them, and more than random cells; damage grows with
@@ -235,6 +244,7 @@ TEST(Knowledge, NeuronsMatterMoreThanOtherCells) {
     const KnowledgeOutcome outcome = find_knowledge(model, options);
     ASSERT_THAT(outcome.facts, SizeIs(3));
     EXPECT_GT(outcome.mean.with_neurons, 0);
+    EXPECT_TRUE(std::isfinite(outcome.mean.others.off));
     if (shape == "llama") {  // the other one knows its facts with p of almost 1, which few cells do not move
       EXPECT_LT(outcome.mean.change.off, outcome.mean.random.off - 0.02);
       EXPECT_GT(outcome.mean.change.doubled, outcome.mean.random.doubled);

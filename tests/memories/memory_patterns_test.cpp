@@ -11,6 +11,7 @@
 #include "base/expect_error.h"
 #include "base/random.h"
 #include "memories/annotation.h"
+#include "memories/pattern_shape.h"
 #include "memories/pattern_tests.h"
 #include "memories/scans.h"
 
@@ -95,6 +96,62 @@ TEST(PatternTests, AFitStaysBetweenZeroAndOne) {
       EXPECT_LE(end, 1);
     }
   }
+}
+
+std::vector<LayerPatterns> layers_with_cells(int count) {
+  std::vector<LayerPatterns> layers(static_cast<std::size_t>(count));
+  for (int l = 0; l < count; ++l) {
+    layers[static_cast<std::size_t>(l)].layer = l;
+    layers[static_cast<std::size_t>(l)].cells = 1;
+  }
+  return layers;
+}
+
+// Shares that lie `noise` above and below a curve from 0.1 on, and 200 times as resampled cells would have
+// them.
+std::optional<PatternTransition> fit_of_curve(double change, double s, double noise) {
+  const Random random(11, 1);
+  std::uint64_t drawn = 0;
+  std::vector<double> layers;
+  std::vector<std::vector<double>> series(201);
+  for (int l = 0; l < 12; ++l) {
+    layers.push_back(l);
+    const double measured = 0.1 + change / (1 + std::exp(-(l - 6.0) / s)) + (l % 2 == 0 ? noise : -noise);
+    for (std::size_t i = 0; i < series.size(); ++i)
+      series[i].push_back(
+          measured + (i == 0 ? 0 : noise * (static_cast<double>(random.below(drawn++, 2001)) / 1000 - 1)));
+  }
+  return fit_transition(layers, series[0], {series.begin() + 1, series.end()});
+}
+
+TEST(PatternTests, ATransitionIsAbruptSmoothOrNone) {
+  const std::vector<LayerPatterns> layers = layers_with_cells(12);
+  const auto smooth = fit_of_curve(0.5, 1, 0.02), abrupt = fit_of_curve(0.5, 0.2, 0.02),
+             nothing = fit_of_curve(0, 1, 0.05);
+  ASSERT_TRUE(smooth && abrupt && nothing);
+  EXPECT_EQ(shape_of(*smooth, layers), TransitionShape::kSmooth);
+  EXPECT_EQ(shape_of(*abrupt, layers), TransitionShape::kAbrupt);
+  EXPECT_EQ(shape_of(*nothing, layers), TransitionShape::kNone) << "noise is no transition";
+  EXPECT_LE(smooth->middle_interval[0], 6.1);
+  EXPECT_GE(smooth->middle_interval[1], 5.9);
+  EXPECT_LT(smooth->middle_interval[1] - smooth->middle_interval[0], 1);
+  for (const auto& interval : {smooth->change_interval, smooth->width_interval}) {
+    EXPECT_GT(interval[0], 0);
+    EXPECT_LT(interval[0], interval[1]);
+  }
+}
+
+// The percentiles are numbers 5 and 194 of 200 in order.
+TEST(PatternTests, IntervalsAreOfTheSortedFits) {
+  const std::vector<double> layers = {0, 1, 2, 3, 4, 5};
+  std::vector<std::vector<double>> resampled;
+  for (int i = 199; i >= 0; --i) resampled.push_back({0, 0, 0, 0.001 * i, 0.001 * i, 0.001 * i});
+  const auto fit = fit_transition(layers, {0, 0, 0, 0.1, 0.1, 0.1}, resampled);
+  ASSERT_TRUE(fit.has_value());
+  EXPECT_NEAR(fit->change_interval[0], 0.005, 1e-4);
+  EXPECT_NEAR(fit->change_interval[1], 0.194, 6e-4);
+  EXPECT_TRUE(std::isnan(fit_transition(layers, {0, 0, 0, 1, 1, 1})->change_interval[0]))
+      << "without resamples no intervals";
 }
 
 // Sentences over a few hundred invented words.
@@ -224,6 +281,24 @@ TEST(PatternsOfAnIndex, SharesAddUpAndAnnotationReturns) {
     ++other;
   annotate("0," + std::to_string(other) + ",eve,,,,");
   EXPECT_EQ(find_patterns(options).annotations_elsewhere, 1);
+}
+
+// The prefixes of three cells dealt out among them again are mostly of one pattern each.
+TEST(PatternsOfAnIndex, FewCellsAreComparedWithPrefixesOfMany) {
+  const Model model = test::load_world("llama");
+  const test::TempFolder folder;
+  ScanOptions scan = test::small_scan(model);
+  scan.top = 10;
+  test::scan_into(model, scan, folder / "index");
+  PatternOptions options;
+  options.index = folder / "index";
+  options.background = 500;
+  options.layers = {0};
+  options.cells = 3;
+  const LayerPatterns few = find_patterns(options).layers.at(0);
+  EXPECT_EQ(few.cells, 3);
+  EXPECT_EQ(few.with_pattern, 1);
+  EXPECT_LT(few.shuffled, 0.5);
 }
 
 TEST(Annotation, WrongFilesAreNamedByLine) {

@@ -24,6 +24,7 @@
 #include "emend/memory_labels.h"
 #include "emend/memory_values.h"
 #include "emend/memory_view.h"
+#include "memories/index_files.h"
 #include "memories/scans.h"
 
 namespace emend {
@@ -105,7 +106,34 @@ TEST_F(Surveys, LabelsComeFromFiles) {
   refused(ErrorKind::kFormat, "a.json", R"({"cell 3": "x"})", "L12D771");
   refused(ErrorKind::kFormat, "b.jsonl", "{\"layer\": 0}\n", "b.jsonl:1");
   refused(ErrorKind::kFormat, "notes.txt", "x", "layers.12");
+  // What other sources call feature 5 of layer 2 is no name of cell 5.
+  refused(ErrorKind::kFormat, "c.jsonl",
+          "\n{\"layer\": \"2-res\", \"index\": \"5\", \"description\": \"x\"}\n", "c.jsonl:2");
+  refused(ErrorKind::kFormat, "c.jsonl", R"({"layer": "2x", "index": "5", "description": "x"})", "12-mlp");
+  refused(ErrorKind::kFormat, "layers.2.attention_latent5.txt", "x", "layers.12.mlp");
   refused(ErrorKind::kUsage, "notes.csv", "x", ".jsonl");
+}
+
+TEST_F(Surveys, LabelsThatWereExportedComeBackWhateverTheirSet) {
+  import_labels(index_, {write("own.json", R"({"L2D5": "stones"})")});
+  export_memories({ExportForm::kNeuronpedia, index_, folder_ / "np", {2}, "world", "ffn"});
+  std::filesystem::remove(index_ / "labels.json");
+  const LabelImport found = import_labels(index_, {folder_ / "np/world/2-ffn/explanations/batch-0.jsonl.gz"});
+  EXPECT_EQ(found.added, 1);
+  EXPECT_THAT(MemoryIndex(index_).cell({2, 5}).labels, ElementsAre("stones"));
+}
+
+TEST_F(Surveys, ALayerUnderAnothersNameIsRefused) {
+  std::filesystem::copy_file(index_layer_file(index_, 0), index_layer_file(index_, 2),
+                             std::filesystem::copy_options::overwrite_existing);
+  const MemoryIndex index(index_);
+  EXPECT_EQ(index.cell({0, 3}).id, (MemoryId{0, 3}));
+  EXPECT_THAT(test::error_of(ErrorKind::kFormat,
+                             [&] {
+                               index.cell({2, 3});
+                             }),
+              testing::AllOf(HasSubstr(index_layer_file(index_, 2).string()), HasSubstr("holds layer 0"),
+                             HasSubstr("of layer 2")));
 }
 
 TEST_F(Surveys, AModelIsAsItselfAndUnlikeItsEdit) {
@@ -249,6 +277,32 @@ TEST(Audit, ListsDeadAndDuplicateCellsAndWhatRemovingChanges) {
   EXPECT_NEAR(found.duplicates[0].cosine, 1, 1e-5);
   EXPECT_GE(found.tokens, 200);
   EXPECT_NEAR(found.without_dead, found.perplexity, 1e-3 * found.perplexity);
+}
+
+// Cells 5, 6 and 7 of one value: 5 stays, and nothing of the others is added to it.
+TEST(Audit, MeasuresTheRemovalOfDuplicates) {
+  const c10::NoGradGuard no_grad;
+  const Model model = test::load_world("llama");
+  const at::Tensor down = model.weights().blocks[0].mlp_down;
+  // Large enough to matter to the next tokens.
+  const at::Tensor value = 100 * down.norm(2, 0).max() * down.select(1, 5) / down.select(1, 5).norm();
+  const auto audit_with = [&](double six, double seven) {
+    down.select(1, 5).copy_(value);
+    down.select(1, 6).copy_(six * value);
+    down.select(1, 7).copy_(seven * value);
+    const test::TempFolder folder;
+    test::scan_into(model, test::small_scan(model), folder / "index");
+    AuditOptions options;
+    options.index = folder / "index";
+    options.tokens = 200;
+    return audit_memories(&model, options).redundancy.value();
+  };
+  const Redundancy three = audit_with(1, 1), one = audit_with(0, 0);
+  ASSERT_THAT(three.duplicates, SizeIs(3)) << "5 and 6, 5 and 7, 6 and 7";
+  EXPECT_NEAR(three.without_duplicates, one.perplexity, 1e-4 * one.perplexity);
+  EXPECT_LT(three.without_duplicates, 0.5 * three.perplexity);
+  EXPECT_THAT(one.duplicates, IsEmpty());
+  EXPECT_EQ(one.without_duplicates, one.perplexity);
 }
 
 TEST_F(Surveys, NeuronpediaFilesHoldWhatTheIndexHolds) {

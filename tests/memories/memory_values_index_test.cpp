@@ -20,6 +20,7 @@
 #include "memories/lens.h"
 #include "memories/scans.h"
 #include "memories/search_index.h"
+#include "reports/values_report.h"
 
 namespace emend {
 namespace {
@@ -87,6 +88,8 @@ TEST_P(ValuesOfAnIndex, AgreementIsCountedFromItsCells) {
     EXPECT_EQ(found.triggers, 5);
     EXPECT_TRUE(read_values(options.index, layer.layer).has_value());
   }
+  EXPECT_THAT(values_text(outcome, options, 200), HasSubstr("precision@5 "));
+  EXPECT_THAT(values_page(outcome, options, model_), HasSubstr("precision@5"));
   ASSERT_THAT(outcome.equal_width, SizeIs(8));
   ASSERT_THAT(outcome.equal_count, SizeIs(8));
   std::int64_t in_bins = 0;

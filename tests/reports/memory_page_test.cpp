@@ -109,8 +109,8 @@ TEST(MemoryReport, ACellInJsonKeepsTheContract) {
 
 TEST(MemoryReport, ACellInTextHasItsExamples) {
   const std::string text = cell_text(sample_record(), sample_head(), 5, 0);
-  for (const char* part :
-       {"L2D3 of tiny", "25.0 %", "q0.5 0", "Largest coefficients", "7.25", "\" of\"", "between"})
+  for (const char* part : {"L2D3 of tiny", "25.0 %", "q0.5 0", "Largest coefficients", "7.25", "\" of\"",
+                           "between", "Quantiles are approximate"})
     EXPECT_THAT(text, HasSubstr(part));
   EXPECT_THAT(text, Not(HasSubstr("Drawn at random")));
 }

@@ -25,5 +25,17 @@ TEST(AuditText, SaysWhyMatchesAreNotListed) {
   EXPECT_THAT(audit_text(outcome, 100), HasSubstr("20 are listed.\n"));
 }
 
+TEST(AuditText, TellsWhatRemovalChanges) {
+  AuditOutcome outcome;
+  outcome.redundancy = Redundancy{.dead = {},
+                                  .duplicates = {{{0, 5}, {0, 6}, 0.99}},
+                                  .tokens = 200,
+                                  .perplexity = 20,
+                                  .without_dead = 21,
+                                  .without_duplicates = 25};
+  EXPECT_THAT(audit_text(outcome, 100), HasSubstr("25.0000 without the second cell of each pair"));
+  EXPECT_EQ(audit_json(outcome, {})["redundancy"]["perplexity_without_duplicates"], 25);
+}
+
 }  // namespace
 }  // namespace emend
