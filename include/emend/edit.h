@@ -67,10 +67,6 @@ struct WeightSolve {
   // Of kNullSpace: the space was that of the eigenvectors of C whose eigenvalues are below this. 0: not
   // known; then the weight cannot be solved again.
   double null_space_threshold = 0;
-  // Above 0: one fact (or several of one key) is solved by equality, more of them by least squares with this
-  // lambda (exact_alone of EMMET); `rule` and `lambda` are those of the facts that are there. 0: the rule
-  // holds for any number.
-  double lambda_of_several = 0;
   // From the factor that was used in the solve; std::nullopt if C = I, and in a patch that was read from a
   // file.
   std::optional<double> ridge;                 // what was added to C's diagonal
@@ -81,6 +77,10 @@ struct WeightSolve {
   // key is protected.
   std::int64_t protected_keys = 0;
   double key_condition = 0;
+  // Above 0: one fact (or several of one key) is solved by equality, more of them by least squares with this
+  // lambda (exact_alone of EMMET); `rule` and `lambda` are those of the facts that are there. 0: the rule
+  // holds for any number.
+  double lambda_of_several = 0;
 };
 
 enum class FactStatus { kEdited, kAlreadyTrue, kFailed };
