@@ -263,7 +263,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   outcome.patch.edit.warnings.insert(outcome.patch.edit.warnings.end(), warnings.begin(), warnings.end());
   if (outcome.budget) {
     leave_out(outcome.budget->left_out, requests, skipped, before);
-    if (outcome.budget->in == 0) {
+    if (outcome.budget->in == 0 && outcome.budget->failed.empty()) {
       outcome.patch.edit = {};
       const ScopedEdit scope(model, below ? below->edit.changes : std::vector<WeightChange>());
       const std::vector<FactState> states = measure_facts(model, requests, options, progress);
