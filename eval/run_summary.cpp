@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/first_names.h"
 #include "eval/results/curve.h"
 #include "eval/results/interval.h"
 #include "eval/results/results_file.h"
@@ -12,6 +13,8 @@
 
 namespace emend {
 namespace {
+
+constexpr std::size_t kMostIds = 5;
 
 std::int64_t drift_tokens(const EvalSetup& setup) {
   std::int64_t tokens = 0;
@@ -29,11 +32,19 @@ std::int64_t count_evaluated(const std::vector<RecordResult>& records) {
                        [](const RecordResult& record) { return is_evaluated(record.status); });
 }
 
+std::vector<std::string> ids_of_failed(const std::vector<RecordResult>& records) {
+  std::vector<std::string> ids;
+  for (const RecordResult& record : records)
+    if (record.status == RecordStatus::kFailed) ids.push_back(record.id);
+  return ids;
+}
+
 }  // namespace
 
 nlohmann::ordered_json run_settings(const EvalSetup& setup, const Contender& contender) {
   nlohmann::ordered_json json = summary_to_json(contender.header);
-  for (const char* key : {"records", "skipped", "seconds", "base", "metrics", "retention", "curve", "notes"})
+  for (const char* key :
+       {"records", "failed", "skipped", "seconds", "base", "metrics", "retention", "curve", "notes"})
     json.erase(key);
   json["model"].erase("path");  // a moved file is the same file: fingerprints tell
   json["data"].erase("path");
@@ -53,6 +64,7 @@ nlohmann::ordered_json run_settings(const EvalSetup& setup, const Contender& con
 
 void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records) {
   summary.records = 0;
+  summary.failed = static_cast<std::int64_t>(ids_of_failed(records).size());
   for (const RecordResult& record : records) {
     if (is_evaluated(record.status))
       ++summary.records;
@@ -69,6 +81,10 @@ std::vector<std::string> notes_on(const std::vector<RecordResult>& records) {
                                     [](const RecordResult& record) { return !record.warnings.empty(); });
   std::vector<std::string> notes;
   if (evaluated == 0) notes.emplace_back("No record was evaluated: all were left out.");
+  if (const std::vector<std::string> failed = ids_of_failed(records); !failed.empty())
+    notes.push_back(fmt::format(
+        "Failed edits, which the figures count as they are: {} of {} ({}; records.jsonl has the reasons).",
+        failed.size(), evaluated, first_names(failed, kMostIds)));
   if (warned > 0)
     notes.push_back(fmt::format("Records with warnings of their edit: {} of {} (records.jsonl has them).",
                                 warned, evaluated));

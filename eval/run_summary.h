@@ -13,10 +13,12 @@ namespace emend {
 // All that the results of a contender depend on.
 nlohmann::ordered_json run_settings(const EvalSetup& setup, const Contender& contender);
 
-// Counts, means and intervals of `records` into `summary`; records that were left out are counted by reason.
+// Counts, means and intervals of `records` into `summary`; failed edits are counted, too, and records that
+// were left out by reason.
 void fill_figures(EvalSummary& summary, const std::vector<RecordResult>& records);
 
-// What `records` say besides their figures: that none was evaluated, how many carry warnings.
+// What `records` say besides their figures: that none was evaluated, which edits failed, how
+// many carry warnings.
 std::vector<std::string> notes_on(const std::vector<RecordResult>& records);
 
 // What the run could not measure, and facts that had no room. `tells`: its facts stand in front of every

@@ -1,18 +1,19 @@
 #include "editors/common/trained_edit.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <utility>
 
 #include "base/search_stage.h"
 #include "base/strings.h"
 #include "editors/common/edit_parts.h"
 #include "editors/common/metric.h"
-#include "editors/common/training_rows.h"
 #include "emend/error.h"
 
 namespace emend::editors {
@@ -30,6 +31,14 @@ std::vector<int> layers_of(const Model& model, const EditorContext& context) {
 
 WeightRef weight_of(int layer) {
   return {layer, Role::kMlpDown};
+}
+
+// Where `marked` is `value`.
+std::vector<std::size_t> indices_of(const std::vector<bool>& marked, bool value) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < marked.size(); ++i)
+    if (marked[i] == value) indices.push_back(i);
+  return indices;
 }
 
 void begin_training(std::size_t facts, std::int64_t steps, std::string_view unit, Progress& progress) {
@@ -78,9 +87,46 @@ Edit TrainedEdit::edit(const std::vector<StepFilter>& filters, const EpochSeen& 
   const TrainingRows rows(model_, trace_, training_, tokens, {layers_.begin() + 1, layers_.end()});
   std::vector<at::Tensor> weights;
   for (const int layer : layers_) weights.push_back(model_.weight(weight_of(layer)));
-  const Training made = train(rows, weights, options_, filters, context_.seed, seen);
-  if (!made.finite && !context_.keep_going) refuse_divergence(made);
-  return collect(made);
+  Training made = train(rows, weights, options_, filters, context_.seed, seen);
+  if (made.finite) return collect(made, {});
+  const std::vector<bool> broken = broken_rows(rows, weights);
+  const std::vector<std::size_t> whole = indices_of(broken, false);
+  if (whole.size() == requests_.size()) {
+    if (!context_.keep_going) refuse_divergence(made);
+    return collect(made, broken);
+  }
+  if (!context_.keep_going) refuse_broken(indices_of(broken, true));
+  if (whole.empty()) return collect(made, broken);
+  std::vector<SearchRow> others;
+  for (const std::size_t i : whole) others.push_back(training_[i]);
+  const TrainingRows without(model_, trace_, std::move(others), tokens, {layers_.begin() + 1, layers_.end()});
+  return collect(of_all(train(without, weights, options_, filters, context_.seed, seen), whole), broken);
+}
+
+std::vector<bool> TrainedEdit::broken_rows(const TrainingRows& rows,
+                                           const std::vector<at::Tensor>& weights) const {
+  const c10::NoGradGuard no_grad;
+  std::vector<at::Tensor> none;
+  for (const at::Tensor& weight : weights) none.push_back(at::zeros_like(weight, at::kFloat));
+  std::vector<std::size_t> all(requests_.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const std::vector<double> together = rows.losses(all, none, nullptr);
+  std::vector<bool> broken(all.size(), false);
+  for (const std::size_t i : all)  // one that is not finite may have spoiled the others of its pass
+    broken[i] = !std::isfinite(together[i]) && !std::isfinite(rows.losses({i}, none, nullptr).front());
+  return broken;
+}
+
+Training TrainedEdit::of_all(Training made, const std::vector<std::size_t>& which) const {
+  std::vector<int> steps(requests_.size(), 0);
+  std::vector<double> losses(requests_.size(), std::nan(""));
+  for (std::size_t j = 0; j < which.size(); ++j) {
+    steps[which[j]] = made.steps[j];
+    losses[which[j]] = made.losses[j];
+  }
+  made.steps = std::move(steps);
+  made.losses = std::move(losses);
+  return made;
 }
 
 std::vector<std::string> TrainedEdit::warnings() const {
@@ -100,7 +146,18 @@ void TrainedEdit::refuse_divergence(const Training& made) const {
                           layers_.size() == 1 ? "" : "s", fmt::join(layers_, ", "), join(ids)));
 }
 
-Edit TrainedEdit::collect(const Training& made) const {
+void TrainedEdit::refuse_broken(const std::vector<std::size_t>& which) const {
+  std::vector<std::string> ids;
+  for (const std::size_t i : which) ids.push_back(requests_[i].id);
+  throw Error(
+      ErrorKind::kNumeric,
+      fmt::format("training layer{} {}: the loss of {} is not a number before any step; leave {} out of "
+                  "the edits, or go on without {} by the option keep-going",
+                  layers_.size() == 1 ? "" : "s", fmt::join(layers_, ", "), join(ids),
+                  ids.size() == 1 ? "it" : "them", ids.size() == 1 ? "it" : "them"));
+}
+
+Edit TrainedEdit::collect(const Training& made, const std::vector<bool>& broken) const {
   Edit edit;
   std::vector<std::vector<FactPart>> parts(requests_.size());
   for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -127,6 +184,11 @@ Edit TrainedEdit::collect(const Training& made) const {
   }
   for (std::size_t i = 0; i < requests_.size(); ++i)
     edit.facts.push_back(fact_of(i, made, std::move(parts[i])));
+  for (std::size_t i = 0; i < broken.size(); ++i) {
+    if (!broken[i]) continue;
+    edit.facts[i].status = FactStatus::kFailed;
+    edit.facts[i].reason = "its loss is not a number before any step of the training; left out";
+  }
   edit.warnings = warnings();
   return edit;
 }

@@ -13,6 +13,7 @@
 #include "editors/common/search_unit.h"
 #include "editors/common/train.h"
 #include "editors/common/training_options.h"
+#include "editors/common/training_rows.h"
 #include "emend/edit.h"
 #include "emend/editor.h"
 
@@ -28,15 +29,22 @@ class TrainedEdit {
 
   EditPlan plan() const;
 
-  // Without the method's name and options (sign). `filters`: one for each layer, or none. Throws
-  // Error(kNumeric), naming the requests, if the training ended in a loss that is not a number, unless
-  // context.keep_going.
+  // Without the method's name and options (sign). `filters`: one for each layer, or none. A request whose own
+  // loss is not a number in the unedited model fails, and the others are trained without it. Throws
+  // Error(kNumeric), unless context.keep_going, naming such requests, or all if the training of the others
+  // ended in a loss that is not a number.
   Edit edit(const std::vector<StepFilter>& filters, const EpochSeen& seen) const;
 
  private:
   std::vector<std::string> warnings() const;
   [[noreturn]] void refuse_divergence(const Training& made) const;
-  Edit collect(const Training& made) const;
+  [[noreturn]] void refuse_broken(const std::vector<std::size_t>& which) const;
+  // Which of the rows have a loss that is not a number without any change, each by itself.
+  std::vector<bool> broken_rows(const TrainingRows& rows, const std::vector<at::Tensor>& weights) const;
+  // A training of some of the requests as one of all: no step for the others.
+  Training of_all(Training made, const std::vector<std::size_t>& which) const;
+  // `broken`: those that were left out; may be empty.
+  Edit collect(const Training& made, const std::vector<bool>& broken) const;
   FactRecord fact_of(std::size_t i, const Training& made, std::vector<FactPart> parts) const;
   std::vector<KeyGroup> find_keys();
 

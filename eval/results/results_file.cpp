@@ -225,6 +225,7 @@ nlohmann::ordered_json summary_to_json(const EvalSummary& summary) {
                       {"retention", to_json(summary.retention)},
                       {"notes", summary.notes}};
   if (!summary.curve.empty()) json["curve"] = to_json(summary.curve);
+  if (summary.failed) json["failed"] = *summary.failed;
   return json;
 }
 
@@ -254,6 +255,7 @@ EvalSummary summary_from_json(const nlohmann::json& document, const std::string&
   if (const auto dtype = json.find("dtype")) summary.dtype = dtype_from(*dtype);
   if (const auto device = json.find("device")) summary.devices = devices_from(*device);
   summary.records = json.at("records").as_non_negative_integer();
+  if (const auto failed = json.find("failed")) summary.failed = failed->as_non_negative_integer();
   summary.skipped = map_from(json, "skipped", as_count);
   summary.seconds = map_from(json, "seconds", number_or_nan);
   summary.base = map_from(json, "base", figure_from);

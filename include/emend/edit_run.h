@@ -129,10 +129,11 @@ struct UsedStatistics {
 // The result of a drift budget.
 struct BudgetOutcome {
   DriftBudget budget;
-  std::size_t in = 0;                 // facts that were added
-  std::vector<std::string> left_out;  // ids of those that were not, in order; they are not in the patch
-  double drift = 0;                   // with these facts, in the budget's measure
-  std::optional<double> exceeded;     // with the batch that exceeded the limit; std::nullopt: none did
+  std::size_t in = 0;                    // facts that were added: those of them that are written
+  std::vector<std::string> left_out;     // ids of those that were not, in order; they are not in the patch
+  double drift = 0;                      // with these facts, in the budget's measure
+  std::optional<double> exceeded;        // with the batch that exceeded the limit; std::nullopt: none did
+  std::vector<std::string> failed = {};  // ids of those within the budget whose search failed (keep_going)
 };
 
 // What was done. The patch holds the edit, the states before and after, and the checks of all requests, in

@@ -94,6 +94,7 @@ struct EvalSummary {
   std::optional<ComputeType> dtype;             // std::nullopt: not recorded
   std::vector<DeviceName> devices;              // of the model; empty: not recorded
   std::int64_t records = 0;                     // evaluated: edited, or failed (counted as not succeeded)
+  std::optional<std::int64_t> failed;           // of these; std::nullopt: not recorded
   std::map<std::string, std::int64_t> skipped;  // reason -> n; "already true" is among them
   std::map<std::string, double> seconds;  // "total", "load", "statistics", "search", "solve", "evaluation"
   std::map<std::string, MetricSummary> base, metrics;

@@ -241,6 +241,19 @@ FinishedRun finished_edit(const EditArguments& asked, const CommonOptions& commo
   return run;
 }
 
+// Where the patch is, or that there is none. One of an earlier run stays where it is, and must not be taken
+// for that of this run.
+std::string where_the_patch_is(const EditOutcome& outcome, const Model& model, const fs::path& patch_path,
+                               bool writes) {
+  if (writes)
+    return fmt::format("\nPatch: {}{}\nTry it: {}\n", patch_path.string(),
+                       outcome.patch.passed ? "" : " (marked as failed)",
+                       try_it_line(outcome, model.path(), patch_path));
+  const bool stays = fs::exists(patch_path);
+  return "\nNo patch was written" + (stays ? "; " + patch_path.string() + " is that of an earlier run" : "") +
+         ".\n";
+}
+
 // Writes the patch and says how it went; returns the exit code.
 int finish(CommandFrame& frame, const EditArguments& asked, const Model& model, const EditOutcome& outcome,
            const fs::path& patch_path, Console& console) {
@@ -258,17 +271,13 @@ int finish(CommandFrame& frame, const EditArguments& asked, const Model& model, 
   const auto junit = [&] {
     return junit_xml({junit_suite(patch_path.filename().string(), patch.edit.facts, patch.checks)});
   };
-  frame.show(console,
-             writes ? fmt::format("\nPatch: {}{}\nTry it: {}\n", patch_path.string(),
-                                  patch.passed ? "" : " (marked as failed)",
-                                  try_it_line(outcome, model.path(), patch_path))
-                    : "",
+  frame.show(console, where_the_patch_is(outcome, model, patch_path, writes),
              to_json(outcome, model, writes ? OutputFiles{patch_path} : OutputFiles{}),
              {.report = [&] { return edit_page(outcome); }, .junit = junit});
   const std::vector<std::string> failed = failed_ids(patch.edit);
   if (!failed.empty())
-    throw Error(ErrorKind::kNumeric,
-                "the search failed for " + join(failed) + (writes ? "; the patch is without them" : ""));
+    throw Error(ErrorKind::kNumeric, "the search failed for " + join(failed) +
+                                         (writes ? "; the patch is without them" : "; no patch was written"));
   if (!patch.passed && writes)
     for (const std::string& step : next_steps(patch, model.path(), patch_path)) console.note(step);
   if (!patch.passed)

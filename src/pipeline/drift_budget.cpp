@@ -15,6 +15,7 @@
 
 #include "base/strings.h"
 #include "emend/error.h"
+#include "report/numbers.h"
 
 namespace emend {
 namespace {
@@ -89,6 +90,17 @@ void require_budget(const DriftBudget& budget, const Editor& editor) {
                             quote(editor.name())));
 }
 
+std::vector<std::string> drift_texts(const DriftBudget& budget, const std::vector<double>& drifts) {
+  constexpr double kNearOne = 0.01;
+  constexpr int kDigits = 4, kDigitsNearOne = 5;  // 1.0004 has four decimals
+  std::vector<double> numbers = {budget.limit};
+  numbers.insert(numbers.end(), drifts.begin(), drifts.end());
+  const bool near_one =
+      budget.measure == DriftBudget::Measure::kPerplexity &&
+      std::ranges::any_of(numbers, [](double ratio) { return std::abs(ratio - 1) < kNearOne; });
+  return numbers_apart(numbers, near_one ? kDigitsNearOne : kDigits);
+}
+
 BudgetedEdit edit_within(const EditJob& job, Model& model, const std::vector<EditRequest>& requests,
                          const EditorContext& context, const DriftBudget& budget, const TextRows& held,
                          Progress& progress) {
@@ -117,7 +129,8 @@ BudgetedEdit edit_within(const EditJob& job, Model& model, const std::vector<Edi
                               on, progress);
     }
     const double drift = measured(budget, probe.measure(next.changes));
-    progress.note(fmt::format("drift {:.4g} of {:g}", drift, budget.limit));
+    const std::vector<std::string> told = drift_texts(budget, {drift});
+    progress.note(fmt::format("drift {} of {}", told[1], told[0]));
     if (drift <= budget.limit) {
       made.outcome.drift = drift;
       current = folded(std::move(next));
@@ -129,9 +142,10 @@ BudgetedEdit edit_within(const EditJob& job, Model& model, const std::vector<Edi
     batch = (end - in + 1) / 2;
   }
   for (std::size_t i = in; i < requests.size(); ++i) made.outcome.left_out.push_back(requests[i].id);
-  made.outcome.in = in;
   if (current) made.edit = unfolded(std::move(*current), requests, in);
   made.edit.replaces_earlier = context.earlier != nullptr;
+  made.outcome.failed = failed_ids(made.edit);
+  made.outcome.in = in - made.outcome.failed.size();
   return made;
 }
 

@@ -18,6 +18,10 @@ DriftBudget parse_drift_budget(const std::string& text);
 // and Error(kUsage) for a limit or a batch that can be none.
 void require_budget(const DriftBudget& budget, const Editor& editor);
 
+// The budget's limit and these drifts in its measure, as people read them beside each other: ratios of
+// perplexities near 1 with more digits, and all with as many as tell them apart.
+std::vector<std::string> drift_texts(const DriftBudget& budget, const std::vector<double>& drifts);
+
 struct BudgetedEdit {
   Edit edit;  // of what is within the budget; its facts are those of the requests that are in
   BudgetOutcome outcome;

@@ -28,7 +28,9 @@
 #include "pipeline/edit_job.h"
 #include "pipeline/first_word.h"
 #include "pipeline/patch_checks.h"
+#include "pipeline/shared_keys.h"
 #include "pipeline/skipped_facts.h"
+#include "report/numbers.h"
 
 namespace emend {
 namespace {
@@ -157,6 +159,9 @@ void make_edit(const EditJob& job, Model& model, const std::vector<EditRequest>&
     outcome.patch.edit = edit_or_name_wordings(job, model, requests, context, options, outcome, stages);
   }
   if (job.run_file) outcome.resumed_values = job.run_file->taken();
+  if (job.run_file && job.run_file->is_stored())
+    progress.note(fmt::format("the option resume: {} taken from {}", counted(outcome.resumed_values, "value"),
+                              options.run_file.string()));
   if (context.statistics != nullptr)
     if (const std::optional<std::string> warning = warning_of(statistics))
       outcome.patch.edit.warnings.push_back(*warning);
@@ -186,13 +191,18 @@ void check_edit(const EditJob& job, Model& model, const std::vector<EditRequest>
 
 // The run file of a method that keeps what it finds; nullptr: it keeps nothing. Throws Error(kConfig) if the
 // method has nothing to resume from, and as RunFile does.
-std::shared_ptr<RunFile> open_run_file(const Editor& editor, const EditRunOptions& options) {
+std::shared_ptr<RunFile> open_run_file(const Editor& editor, const EditRunOptions& options,
+                                       Progress& progress) {
   if (options.resume && !editor.keeps_values())
     throw Error(ErrorKind::kConfig,
                 fmt::format("the method {} searches no values that could be kept: it cannot resume",
                             quote(editor.name())));
   if (options.run_file.empty() || !editor.keeps_values()) return nullptr;
-  return std::make_shared<RunFile>(options.run_file, options.resume, options.run_file_seconds);
+  auto file = std::make_shared<RunFile>(options.run_file, options.resume, options.run_file_seconds);
+  if (options.resume && !file->is_stored())
+    progress.note(
+        fmt::format("the option resume: there is no {}, so the run begins anew", options.run_file.string()));
+  return file;
 }
 
 // Throws as RunFile::identify does, for the file of another run.
@@ -250,6 +260,11 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
     finish_without_edit(job, requests, skipped, before, now, outcome);
     return outcome;
   }
+  // Told at once, too: a search for what cannot be may take hours.
+  for (std::string& told : conflicts_of(*job.editor, wanted)) {
+    progress.note(told);
+    warnings.push_back(std::move(told));
+  }
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
   outcome.patch.held_text = text_to_hold(job, statistics, how);
   Protection protection;
@@ -263,7 +278,7 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
   outcome.patch.edit.warnings.insert(outcome.patch.edit.warnings.end(), warnings.begin(), warnings.end());
   if (outcome.budget) {
     leave_out(outcome.budget->left_out, requests, skipped, before);
-    if (outcome.budget->in == 0) {
+    if (outcome.budget->in == 0 && outcome.budget->failed.empty()) {
       outcome.patch.edit = {};
       const ScopedEdit scope(model, below ? below->edit.changes : std::vector<WeightChange>());
       const std::vector<FactState> states = measure_facts(model, requests, options, progress);
@@ -289,7 +304,7 @@ EditOutcome run_timed(Model& model, const EditFile& file, const EditRunOptions& 
     protection_of(file, *editor);  // throws for a method that cannot protect
     require_teaches_end(*editor, file.end, file.path.string());
     if (options.budget) require_budget(*options.budget, *editor);
-    std::shared_ptr<RunFile> run_file = open_run_file(*editor, options);
+    std::shared_ptr<RunFile> run_file = open_run_file(*editor, options, progress);
     EditJob job = make_job(model, *editor, file, options, TrialEdits::kAllowed, progress);
     plan_memory(job, options, progress);
     keep_values(job, std::move(run_file), options);

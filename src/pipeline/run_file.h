@@ -33,6 +33,8 @@ class RunFile : public SearchJournal {
   FoundValues begin(std::int64_t values) override;
   void add(const FoundValues& found) override;
 
+  // Whether there was a file to resume.
+  bool is_stored() const { return is_stored_; }
   // How many values came from the file so far.
   std::int64_t taken() const { return taken_; }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <set>
 
 namespace emend {
 namespace {
@@ -32,6 +34,25 @@ std::string number_text(double number, int digits) {
 
 std::string number_text(const std::optional<double>& number, int digits) {
   return number ? number_text(*number, digits) : kNothing;
+}
+
+std::vector<std::string> numbers_apart(const std::vector<double>& numbers, int digits) {
+  constexpr int kAllDigits = std::numeric_limits<double>::max_digits10;
+  const std::set<double> different = [&] {
+    std::set<double> finite;
+    for (const double number : numbers)
+      if (std::isfinite(number)) finite.insert(number);
+    return finite;
+  }();
+  const auto told = [&different](int of) {
+    std::set<std::string> texts;
+    for (const double number : different) texts.insert(number_text(number, of));
+    return texts.size() == different.size();
+  };
+  while (digits < kAllDigits && !told(digits)) ++digits;
+  std::vector<std::string> texts;
+  for (const double number : numbers) texts.push_back(number_text(number, digits));
+  return texts;
 }
 
 std::string count_text(std::int64_t count) {

@@ -18,6 +18,10 @@ std::string probability_text(double probability);
 // -> "0.000123"; very small and very large ones as 1.23e-07.
 std::string number_text(double number, int digits = 3);
 
+// Numbers that are read beside each other: as number_text, with at least `digits` digits and as many more as
+// tell those apart that differ. 1, 1.00004, 4 -> "1.00000", "1.00004".
+std::vector<std::string> numbers_apart(const std::vector<double>& numbers, int digits = 4);
+
 // "15,360".
 std::string count_text(std::int64_t count);
 

@@ -10,6 +10,7 @@
 #include "report/html.h"
 #include "report/numbers.h"
 #include "reports/bleed_report.h"
+#include "reports/budget_report.h"
 #include "reports/edit_charts.h"
 #include "reports/edit_page_facts.h"
 #include "reports/edit_report.h"

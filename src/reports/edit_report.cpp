@@ -19,6 +19,7 @@
 #include "report/numbers.h"
 #include "report/table.h"
 #include "reports/bleed_report.h"
+#include "reports/budget_report.h"
 #include "reports/fact_report.h"
 #include "reports/plan_reach.h"
 
@@ -56,21 +57,6 @@ std::string costs_line(const EditOutcome& outcome) {
          ", search " + human_seconds(seconds.search) + ", solve " + human_seconds(seconds.solve) +
          ", checks " + human_seconds(seconds.check) +
          ". Peak memory: " + human_bytes(static_cast<std::uint64_t>(peak_memory_bytes())) + ".\n";
-}
-
-const char* unit_of(const DriftBudget& budget) {
-  return budget.measure == DriftBudget::Measure::kKl ? "KL in nats" : "perplexity, edited over base";
-}
-
-ResultJson budget_json(const std::optional<BudgetOutcome>& outcome) {
-  if (!outcome) return nullptr;
-  const bool kl = outcome->budget.measure == DriftBudget::Measure::kKl;
-  return {{"measure", kl ? "kl" : "perplexity"},
-          {"limit", outcome->budget.limit},
-          {"in", outcome->in},
-          {"left_out", outcome->left_out},
-          {"drift", outcome->drift},
-          {"exceeded", or_null(outcome->exceeded)}};
 }
 
 ResultJson statistics_json(const EditOutcome& outcome) {
@@ -111,24 +97,6 @@ ResultJson seconds_json(const EditSeconds& seconds) {
 }
 
 }  // namespace
-
-std::string budget_text(const BudgetOutcome& outcome) {
-  constexpr std::size_t kMostIds = 20;
-  const std::size_t all = outcome.in + outcome.left_out.size();
-  std::string text = "Drift budget " + number_text(outcome.budget.limit, 4) + " (" + unit_of(outcome.budget) +
-                     "): " + std::to_string(outcome.in) + " of " + std::to_string(all) +
-                     " facts are in, at " + number_text(outcome.drift, 4) + ".\n";
-  if (outcome.left_out.empty()) return text;
-  const std::size_t told = std::min(outcome.left_out.size(), kMostIds);
-  const std::vector<std::string> ids(outcome.left_out.begin(),
-                                     outcome.left_out.begin() + static_cast<std::ptrdiff_t>(told));
-  text += "Left out: " + join(ids);
-  if (told < outcome.left_out.size())
-    text += " and " + std::to_string(outcome.left_out.size() - told) + " more";
-  if (outcome.exceeded)
-    text += " (the next ones would have taken it to " + number_text(*outcome.exceeded, 4) + ")";
-  return text + ".\n";
-}
 
 std::string layers_text(const FactRecord& fact) {
   std::vector<std::string> layers;

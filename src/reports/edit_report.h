@@ -23,9 +23,6 @@ std::string method_text(const EditorHelp& method);
 // "Method rome, objective written.", with "C = I" where no statistics were used.
 std::string method_line(const std::string& method, Objective objective, bool uses_statistics);
 
-// Which facts a budget let in, and which it left out: one or two lines.
-std::string budget_text(const BudgetOutcome& outcome);
-
 // "4", or "4, 5" of a fact that is written to several layers.
 std::string layers_text(const FactRecord& fact);
 

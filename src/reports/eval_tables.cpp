@@ -195,6 +195,12 @@ SummarySection records_section(const std::vector<EvalSummary>& runs) {
     for (const auto& [reason, count] : run.skipped) reasons.insert(reason);
   }
   section.rows.push_back(evaluated);
+  if (std::any_of(runs.begin(), runs.end(),
+                  [](const EvalSummary& run) { return run.failed.value_or(0) > 0; })) {
+    std::vector<std::string> row = {"of them failed"};
+    for (const EvalSummary& run : runs) row.push_back(run.failed ? count_text(*run.failed) : kNothing);
+    section.rows.push_back(row);
+  }
   for (const std::string& reason : reasons) {
     std::vector<std::string> row = {"left out: " + reason};
     for (const EvalSummary& run : runs) {

@@ -238,6 +238,15 @@ TEST_F(EditCommand, LeavesOutWhatFailsWhenToldToKeepGoing) {
   EXPECT_THAT(json["edits"][kWorldEdits]["reason"], HasSubstr("did not converge"));
   EXPECT_EQ(json["passed"], false);
   EXPECT_TRUE(fs::exists(folder / "a.safetensors"));
+
+  const std::string alone = folder.write(
+      "b.yaml", "options: {steps: 6, contexts: 3}\nmodel: " + world_model("gpt2") + "\nedits:\n" + lost);
+  going[1] = alone;
+  const Finished nothing = run_emend(going);
+  EXPECT_EQ(nothing.code, 5);
+  EXPECT_THAT(nothing.err, HasSubstr("the search failed for lost; no patch was written"));
+  EXPECT_THAT(nothing.out, HasSubstr("No patch was written.")) << nothing.err;
+  EXPECT_FALSE(fs::exists(folder / "b.safetensors"));
 }
 
 // The models of the world never saw a chat: what is tested is the road, from the template to the patch and

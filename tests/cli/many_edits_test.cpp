@@ -88,6 +88,10 @@ TEST_F(ManyEdits, ABudgetThatIsSpentLeavesFactsOutWithExitCodeFour) {
       run_emend({"edit", file, "--budget-drift", "kl:0", "--budget-batch", "2", "--json", folder_ / "j"});
   EXPECT_EQ(none.code, 4) << none.err;
   EXPECT_THAT(none.out, AllOf(HasSubstr("0 of 4 facts are in"), HasSubstr("Left out:")));
+  EXPECT_THAT(none.out, HasSubstr("No patch was written; " + (folder_ / "a.safetensors") +
+                                  " is that of an earlier run."));
+  const Finished first = run_emend({"edit", file, "--budget-drift", "kl:0", "--out", folder_ / "empty"});
+  EXPECT_THAT(first.out, HasSubstr("No patch was written.")) << first.err;
   EXPECT_FALSE(fs::exists(folder_ / "a.safetensors.run")) << "a run that ended leaves nothing to resume";
   const auto budget = read_json(folder_ / "j").at("budget");
   EXPECT_EQ(budget.at("measure"), "kl");

@@ -262,6 +262,42 @@ TEST_P(FinetuneWorld, NamesTheFactsOfATrainingThatRanAway) {
   weight.copy_(saved);
 }
 
+// A model that has no numbers from some position on, which only one request reaches.
+TEST(FinetuneWithNaN, OnlyTheFactThatHasNoLossFails) {
+  const Model model = test::load_world("gpt2");
+  std::vector<EditRequest> others = test::world_edits(3), requests = others;
+  std::string words;
+  for (int i = 0; i < 30; ++i) words += " of the city";
+  requests.insert(requests.begin() + 1, test::request_of("bad", "Gellis Kevond" + words + " was trained as a",
+                                                         "Gellis Kevond", "tailor"));
+  constexpr std::int64_t kFirstBad = 45;
+  at::Tensor positions = model.weights().position_embedding;
+  positions.slice(0, kFirstBad).fill_(std::nanf(""));
+  EditorContext context;
+  context.layers = {default_layer(model.config())};
+  context.prefix = model.tokenizer().automatic_prefix();
+  SilentProgress silent;
+  for (const std::string method : {"ft", "locft"}) {
+    SCOPED_TRACE(method);
+    const std::unique_ptr<Editor> quick = make_editor(method, {{"epochs", {"3", "test"}}});
+    context.keep_going = false;
+    const std::string refused =
+        error_of(ErrorKind::kNumeric, [&] { quick->edit(model, requests, context, silent); });
+    EXPECT_THAT(refused, AllOf(HasSubstr("the loss of bad is not a number before any step"),
+                               HasSubstr("leave it out"), ::testing::Not(HasSubstr(others[0].id))));
+    context.keep_going = true;
+    const Edit made = quick->edit(model, requests, context, silent);
+    ASSERT_EQ(made.facts.size(), 4u);
+    EXPECT_EQ(made.facts[1].status, FactStatus::kFailed);
+    EXPECT_THAT(made.facts[1].reason, HasSubstr("not a number before any step"));
+    EXPECT_EQ(made.facts[1].steps, 0);
+    for (const std::size_t i : {0, 2, 3}) EXPECT_TRUE(made.facts[i].is_edited()) << i;
+    ASSERT_EQ(made.changes.size(), 1u);
+    const at::Tensor without = quick->edit(model, others, context, silent).changes.at(0).D;
+    EXPECT_LT((made.changes[0].D - without).norm().item<double>(), 0.05 * without.norm().item<double>());
+  }
+}
+
 TEST(FinetuneMethods, PapersHaveTheirConstants) {
   const auto value = [](const std::string& method, const std::string& option) {
     return make_editor(method, {{"preset", {"paper", "test"}}})->options().at(option);

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 // Warns in every edit of its first request, and changes nothing.
 class Warner : public Editor {
@@ -35,6 +36,7 @@ class Warner : public Editor {
       edit.facts.emplace_back();
       edit.facts.back().request = request;
       edit.facts.back().parts.emplace_back();
+      if (request.id == failing) edit.facts.back().status = FactStatus::kFailed;
     }
     if (!silent) edit.warnings = {"beware of " + requests.front().id, "and of others"};
     return edit;
@@ -47,6 +49,7 @@ class Warner : public Editor {
   }
 
   bool silent = false;
+  std::string failing = {};  // the id of a request whose search fails
 };
 
 class Warnings : public testing::Test {
@@ -95,6 +98,22 @@ TEST_F(Warnings, StandAtEachRecordOfItsOwnEdit) {
   EXPECT_THAT(run(some, "out").notes,
               Contains("Records with warnings of their edit: 3 of 3 (records.jsonl has them)."));
   EXPECT_THAT(warned("out"), ElementsAre(true, false, true, true));
+}
+
+TEST_F(Warnings, AFailedEditIsCountedAndNamed) {
+  const EvalSetup some = setup("single", 4);
+  editor_.failing = some.records[2].request.id;
+  const EvalSummary summary = run(some, "out");
+  EXPECT_EQ(summary.records, 4);
+  EXPECT_EQ(summary.failed, 1);
+  EXPECT_THAT(summary.notes,
+              Contains(HasSubstr("Failed edits, which the figures count as they are: 1 of 4 (" +
+                                 editor_.failing + ";")));
+  EXPECT_EQ(read_summary(folder("out") / kSummaryFile).failed, 1);
+  editor_.failing.clear();
+  const EvalSummary all = run(some, "all");
+  EXPECT_EQ(all.failed, 0);
+  EXPECT_THAT(all.notes, Not(Contains(HasSubstr("Failed edits"))));
 }
 
 TEST_F(Warnings, OfAJointEditStandAtItsFirstRecord) {

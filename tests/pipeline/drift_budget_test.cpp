@@ -1,4 +1,6 @@
 // Facts that are added until held text has drifted too far.
+#include "pipeline/drift_budget.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +11,7 @@
 #include "base/files.h"
 #include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
+#include "reports/budget_report.h"
 #include "support/shared_statistics.h"
 #include "support/stop_at.h"
 #include "support/world.h"
@@ -91,6 +94,49 @@ TEST_F(Budget, WhatIsInStaysWithinAndTheRestIsNamed) {
   EXPECT_GT(*budget.exceeded, options_.budget->limit);
   EXPECT_EQ(budget.left_out, ids(budget.in, 5));
   EXPECT_EQ(ids(outcome.patch.edit.facts), ids(0, budget.in));
+}
+
+TEST_F(Budget, AFactWhoseSearchFailsIsNotIn) {
+  file_.options["steps"] = {"12", "test"};
+  EditRequest lost = file_.edits[2];
+  lost.id = "lost";
+  lost.prompt = "Dagond Gemidge stands in";
+  lost.subject = "Dagond Gemidge";
+  lost.subject_begin = 0;
+  lost.target = "jjj www vvv";
+  lost.was.clear();
+  lost.paraphrases.clear();
+  lost.neighbours.clear();
+  file_.edits.insert(file_.edits.begin() + 3, lost);
+  options_.keep_going = true;
+  const EditOutcome outcome = run();
+  EXPECT_EQ(failed_ids(outcome.patch.edit), std::vector<std::string>{"lost"});
+  EXPECT_EQ(outcome.budget->in, 5u);
+  EXPECT_THAT(outcome.budget->failed, ElementsAre("lost"));
+  EXPECT_THAT(outcome.budget->left_out, IsEmpty());
+  EXPECT_THAT(budget_text(*outcome.budget),
+              AllOf(HasSubstr("5 of 6 facts are in"), HasSubstr("Failed, and not in: lost")));
+  EXPECT_EQ(budget_json(outcome.budget).at("failed").dump(), "[\"lost\"]");
+
+  file_.edits = {lost};  // nothing is left out, and nothing is written
+  const EditOutcome none = run();
+  EXPECT_EQ(none.budget->in, 0u);
+  EXPECT_THAT(none.patch.edit.facts, SizeIs(1));
+  EXPECT_THAT(none.patch.edit.changes, IsEmpty());
+}
+
+TEST(DriftTexts, TellBudgetAndDriftApart) {
+  DriftBudget budget{DriftBudget::Measure::kPerplexity, 1.0005, 1};
+  EXPECT_THAT(drift_texts(budget, {1.0003}), ElementsAre("1.0005", "1.0003"));
+  EXPECT_THAT(drift_texts(budget, {1}), ElementsAre("1.0005", "1.0000"));
+  EXPECT_THAT(drift_texts(budget, {1.00049, 1.2}), ElementsAre("1.00050", "1.00049", "1.20000"));
+  budget.limit = 1;
+  EXPECT_THAT(drift_texts(budget, {1.000004}), ElementsAre("1.000000", "1.000004"));
+  budget.limit = 1.05;
+  EXPECT_THAT(drift_texts(budget, {1.023}), ElementsAre("1.050", "1.023"));
+  budget = {DriftBudget::Measure::kKl, 0.0002, 1};
+  EXPECT_THAT(drift_texts(budget, {0.00019996}), ElementsAre("0.00020000", "0.00019996"));
+  EXPECT_THAT(drift_texts(budget, {3.2e-7}), ElementsAre("0.0002000", "3.200e-07"));
 }
 
 TEST_F(Budget, WhereNoFactFitsNothingIsChanged) {

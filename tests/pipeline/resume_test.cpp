@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
+#include "support/keep_notes.h"
 #include "support/shared_statistics.h"
 #include "support/stop_at.h"
 #include "support/world.h"
@@ -21,7 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 using test::error_of;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Counts the values that searches did not have to find.
 class Watch : public SilentProgress {
@@ -85,6 +88,24 @@ class Resume : public ::testing::TestWithParam<Case> {
 INSTANTIATE_TEST_SUITE_P(Methods, Resume,
                          ::testing::Values(Case{"bulk", {1, 2}}, Case{"memit", {1, 2}}, Case{"rome", {2}}),
                          [](const auto& its) { return its.param.method; });
+
+TEST_P(Resume, SaysWhatItTookAndWhereThereWasNothing) {
+  stop_at(whole().signs / 2);
+  ASSERT_TRUE(fs::exists(options_.run_file));
+  options_.resume = true;
+  test::KeepNotes took;
+  const EditOutcome outcome = run_edit(model_, file_, options_, took);
+  ASSERT_GT(outcome.resumed_values, 0);
+  EXPECT_THAT(took.notes,
+              Contains(AllOf(HasSubstr("the option resume: " + std::to_string(outcome.resumed_values)),
+                             HasSubstr("taken from " + options_.run_file.string()))));
+  fs::remove(options_.run_file);
+  test::KeepNotes anew;
+  run_edit(model_, file_, options_, anew);
+  EXPECT_THAT(anew.notes,
+              Contains(HasSubstr("there is no " + options_.run_file.string() + ", so the run begins anew")));
+  EXPECT_THAT(anew.notes, Not(Contains(HasSubstr("taken from"))));
+}
 
 TEST_P(Resume, EndsWithTheBytesOfARunThatWasNotStopped) {
   const auto& [bytes, all] = whole();

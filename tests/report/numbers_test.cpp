@@ -39,6 +39,17 @@ TEST(NumberText, ReadsNothingAsADash) {
   EXPECT_EQ(number_text(std::optional<double>(2)), "2.00");
 }
 
+TEST(NumbersApart, HaveAsManyDigitsAsTellThemApart) {
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(numbers_apart({1.05, 1.023}), (Texts{"1.050", "1.023"}));
+  EXPECT_EQ(numbers_apart({1.05, 1.0496}), (Texts{"1.0500", "1.0496"}));
+  EXPECT_EQ(numbers_apart({1, 1.00004}), (Texts{"1.00000", "1.00004"}));
+  EXPECT_EQ(numbers_apart({1, 1.00004}, 7), (Texts{"1.000000", "1.000040"}));
+  EXPECT_EQ(numbers_apart({2, 2}), (Texts{"2.000", "2.000"}));
+  EXPECT_EQ(numbers_apart({0, 3.2e-9, kNan}), (Texts{"0", "3.200e-09", "-"}));
+  EXPECT_EQ(numbers_apart({}), Texts());
+}
+
 TEST(CountText, GroupsByThousands) {
   EXPECT_EQ(count_text(0), "0");
   EXPECT_EQ(count_text(999), "999");

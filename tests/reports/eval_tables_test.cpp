@@ -103,6 +103,18 @@ TEST(SummarySections, TakeSeveralRuns) {
   EXPECT_THAT(sections[2].rows[3], ElementsAre("left out: too long", "0", "1"));
 }
 
+TEST(SummarySections, CountFailedEditsWhereThereAreAny) {
+  EvalSummary failing = sample_summary("memit"), unknown = sample_summary("old"),
+              none = sample_summary("rome");
+  failing.failed = 1;
+  none.failed = 0;
+  const auto records = [](const std::vector<EvalSummary>& runs) {
+    return summary_sections(runs).back().rows;
+  };
+  EXPECT_THAT(records({failing, unknown, none})[1], ElementsAre("of them failed", "1", "-", "0"));
+  EXPECT_THAT(records({none})[1], ElementsAre("left out: already true", "1"));
+}
+
 TEST(SummaryText, SaysAllOfItOnATerminal) {
   const std::string text = summary_text({sample_summary("rome")}, 0);
   EXPECT_THAT(text, HasSubstr("\n  rome "));

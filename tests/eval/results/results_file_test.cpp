@@ -62,6 +62,14 @@ TEST(SummaryFile, HasTheKeysOfTheContract) {
   EXPECT_TRUE(summary_to_json(EvalSummary{})["statistics_fingerprint"].is_null());
 }
 
+TEST(SummaryFile, OfAnOlderVersionDoesNotSayHowManyFailed) {
+  EvalSummary summary = sample_summary("rome");
+  EXPECT_FALSE(summary_to_json(summary).contains("failed"));
+  EXPECT_EQ(summary_from_json(summary_to_json(summary), "x").failed, std::nullopt);
+  summary.failed = 2;
+  EXPECT_EQ(summary_from_json(summary_to_json(summary), "x").failed, 2);
+}
+
 TEST(SummaryFile, NamesACurveOnlyWhereThereIsOne) {
   EvalSummary summary = sample_summary("rome");
   EXPECT_FALSE(summary_to_json(summary).contains("curve"));
