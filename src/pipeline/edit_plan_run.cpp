@@ -10,7 +10,6 @@
 #include "model/block_reader.h"
 #include "pipeline/answer_warnings.h"
 #include "pipeline/edit_job.h"
-#include "pipeline/shared_keys.h"
 #include "pipeline/skipped_facts.h"
 
 namespace emend {
@@ -52,8 +51,6 @@ PlanOutcome plan_edit(const Model& model, const EditFile& file, const EditRunOpt
     skip_what_is_true(own, job.below->edit, requests, outcome.already_true, how, progress);
   }
   outcome.plan.warnings = answer_warnings(file.edits, requests, outcome.before, outcome.already_true);
-  for (std::string& told : conflicts_of(*editor, without(requests, outcome.already_true)))
-    outcome.plan.warnings.push_back(std::move(told));
   outcome.edits = requests;
   Statistics statistics;
   if (outcome.uses_statistics) {

@@ -260,11 +260,8 @@ EditOutcome run_job(const EditJob& job, Model& model, const EditRunOptions& how,
     finish_without_edit(job, requests, skipped, before, now, outcome);
     return outcome;
   }
-  // Told at once, too: a search for what cannot be may take hours.
-  for (std::string& told : conflicts_of(*job.editor, wanted)) {
-    progress.note(told);
-    warnings.push_back(std::move(told));
-  }
+  // Told at once: a search for what cannot be may take hours.
+  for (const std::string& told : shared_key_notes(*job.editor, wanted)) progress.note(told);
   const Statistics statistics = prepare_statistics(job, wanted, outcome, progress);
   outcome.patch.held_text = text_to_hold(job, statistics, how);
   Protection protection;

@@ -11,7 +11,7 @@
 namespace emend {
 namespace {
 
-constexpr std::size_t kMostWarnings = 20, kMostIds = 5;
+constexpr std::size_t kMostNotes = 20, kMostIds = 5;
 
 // What the key of the request is read behind.
 std::string_view seen_by_key(const EditRequest& request) {
@@ -26,7 +26,7 @@ struct OneKey {
 
 }  // namespace
 
-std::vector<std::string> shared_key_warnings(const std::vector<EditRequest>& requests) {
+std::vector<std::string> shared_key_notes(const std::vector<EditRequest>& requests) {
   std::vector<OneKey> keys;
   std::unordered_map<std::string_view, std::size_t> key_of;
   for (const EditRequest& request : requests) {
@@ -35,29 +35,27 @@ std::vector<std::string> shared_key_warnings(const std::vector<EditRequest>& req
     OneKey& key = keys[known->second];
     if (request.target != key.first->target) key.rivals.push_back(request.id);
   }
-  std::vector<std::string> warnings;
+  std::vector<std::string> notes;
   std::size_t more = 0;
   for (const OneKey& key : keys) {
     if (key.rivals.empty()) continue;
-    if (warnings.size() == kMostWarnings) {
+    if (notes.size() == kMostNotes) {
       ++more;
       continue;
     }
-    const bool one = key.rivals.size() == 1;
-    warnings.push_back(fmt::format(
-        "edit {}: {} {} its key and {} another target: their prompts are the same up to the end of the "
-        "subject, and one key holds one value for all its facts; leave one of them out, or reword a prompt "
-        "so that other words stand before its subject",
-        key.first->id, first_names(key.rivals, kMostIds), one ? "has" : "have", one ? "wants" : "want"));
+    notes.push_back(fmt::format(
+        "edit {}: {} {} its key and another target (prompts that are the same up to the end of the subject): "
+        "one residual is searched for them all, which fails where two of the prompts ask alike",
+        key.first->id, first_names(key.rivals, kMostIds), key.rivals.size() == 1 ? "has" : "have"));
   }
   if (more > 0)
-    warnings.push_back(
+    notes.push_back(
         fmt::format("{} more keys are shared by facts with different targets, and are not named", more));
-  return warnings;
+  return notes;
 }
 
-std::vector<std::string> conflicts_of(const Editor& editor, const std::vector<EditRequest>& requests) {
-  return editor.keeps_values() ? shared_key_warnings(requests) : std::vector<std::string>();
+std::vector<std::string> shared_key_notes(const Editor& editor, const std::vector<EditRequest>& requests) {
+  return editor.keeps_values() ? shared_key_notes(requests) : std::vector<std::string>();
 }
 
 }  // namespace emend

@@ -9,12 +9,12 @@
 
 namespace emend {
 
-// Prompts that are the same up to the end of their subject have one key, which holds one value for all their
-// facts, and so cannot give each its own target. One text for each such key, which begins with "edit ID: ";
-// of more than 20 the others are counted in one.
-std::vector<std::string> shared_key_warnings(const std::vector<EditRequest>& requests);
+// Prompts that are the same up to the end of their subject have one key, and one residual for all their
+// facts: two relations of a subject go together, two prompts that ask alike for different targets do not. One
+// text for each such key, which begins with "edit ID: "; of more than 20 the others are counted in one.
+std::vector<std::string> shared_key_notes(const std::vector<EditRequest>& requests);
 
 // The same for requests of this method; none for a method that writes no value at each key but trains.
-std::vector<std::string> conflicts_of(const Editor& editor, const std::vector<EditRequest>& requests);
+std::vector<std::string> shared_key_notes(const Editor& editor, const std::vector<EditRequest>& requests);
 
 }  // namespace emend
