@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -50,12 +51,12 @@ class CrispEdit : public Editor {
 
   Edit edit(const Model& model, const std::vector<EditRequest>& requests, const EditorContext& context,
             Progress& progress) const override {
-    return train_together(requests, training().epochs, trainer(model, context), progress);
+    return train_together(requests, training().epochs, trainer(model, context, progress), progress);
   }
 
   std::vector<Edit> edit_each(const Model& model, const std::vector<EditRequest>& requests,
                               const EditorContext& context, Progress& progress) const override {
-    return train_each(requests, trainer(model, context), progress);
+    return train_each(requests, trainer(model, context, progress), progress);
   }
 
  private:
@@ -67,8 +68,15 @@ class CrispEdit : public Editor {
     return {project, project};
   }
 
+  void note_no_protection(int layer, Progress& progress) const {
+    progress.note(
+        fmt::format("{}: energy {:g} holds no direction of layer {} but the steepest one, so that no "
+                    "text is protected; give a share above 0, such as 0.9",
+                    kName, table_.value().energy, layer));
+  }
+
   // Makes the projectors once for all edits of a call.
-  TrainOnce trainer(const Model& model, const EditorContext& context) const {
+  TrainOnce trainer(const Model& model, const EditorContext& context, Progress& progress) const {
     std::vector<std::shared_ptr<const Spectrum>> of_C;  // before any text is written
     for (const int layer : context.layers) {
       require_layer(model, layer);
@@ -76,8 +84,11 @@ class CrispEdit : public Editor {
     }
     std::vector<StepFilter> steps;
     const std::vector<TokenIds> texts = own_texts(model, context, table_.value().curvature_tokens);
-    for (std::size_t i = 0; i < of_C.size(); ++i)
-      steps.push_back(filter(low_curvature(model, texts, context.layers[i], *of_C[i], table_.value())));
+    for (std::size_t i = 0; i < of_C.size(); ++i) {
+      const auto curvature = low_curvature(model, texts, context.layers[i], *of_C[i], table_.value());
+      if (curvature->kept() + 1 >= curvature->directions()) note_no_protection(context.layers[i], progress);
+      steps.push_back(filter(curvature));
+    }
     return [this, steps, &model, &context](const std::vector<EditRequest>& requests, const EpochSeen& seen) {
       Edit edit = TrainedEdit(model, requests, context, training()).edit(steps, seen);
       for (WeightSolve& solve : edit.solves)

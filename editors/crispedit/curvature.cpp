@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <limits>
 #include <utility>
 
 #include "emend/error.h"
@@ -107,9 +108,16 @@ LowCurvature::LowCurvature(const Spectrum& of_C, const Spectrum& of_G, double en
   threshold_ = falling[at_share].item<double>();
   const at::Tensor mask = products < threshold_;
   kept_ = mask.sum().item<std::int64_t>();
-  if (kept_ == 0)
-    throw Error(ErrorKind::kConfig, fmt::format("crispedit: energy {} leaves no direction of {} to change",
-                                                energy, products.numel()));
+  directions_ = products.numel();
+  // Below this share of the sum there is no curvature to tell apart: what stands there is rounding.
+  const double rounding = std::numeric_limits<double>::epsilon() * falling.sum().item<double>();
+  if (kept_ == 0 || energy >= 1 || threshold_ <= rounding)
+    throw Error(
+        ErrorKind::kConfig,
+        fmt::format("crispedit: energy {} leaves no direction of {} to change: all with a curvature of "
+                    "{:.2g} and more are held, and below it there is none but rounding; give a smaller "
+                    "energy, such as 0.9",
+                    energy, directions_, threshold_));
   left_ = of_G.vectors.to(like).contiguous();  // in memory as vectors are that were kept in a file
   right_ = of_C.vectors.to(like).contiguous();
   mask_ = mask.to(like);

@@ -27,17 +27,19 @@ at::Tensor gradient_moment(const Model& model, int layer, const std::vector<Toke
 // fewest of the largest ones, hold at least the share `energy` of the sum of all.
 class LowCurvature {
  public:
-  // Throws Error(kConfig) if no direction is left. The projector lies on the device of `like`, in its type.
+  // Throws Error(kConfig) if no direction is left, or only such as differ from none by rounding. The
+  // projector lies on the device of `like`, in its type.
   LowCurvature(const Spectrum& of_C, const Spectrum& of_G, double energy, const at::TensorOptions& like);
 
   at::Tensor project(const at::Tensor& X) const;  // [D, F]
 
   double threshold() const { return threshold_; }
-  std::int64_t kept() const { return kept_; }  // directions, of D F
+  std::int64_t kept() const { return kept_; }              // directions that may change
+  std::int64_t directions() const { return directions_; }  // D F
 
  private:
   double threshold_ = 0;
-  std::int64_t kept_ = 0;
+  std::int64_t kept_ = 0, directions_ = 0;
   at::Tensor left_, right_, mask_;  // U_G [D, D], U_C [F, F], M [D, F]
 };
 

@@ -24,6 +24,7 @@
 #include "emend/locate.h"
 #include "linalg/key_factors.h"
 #include "support/factor_count.h"
+#include "support/keep_notes.h"
 #include "support/random_matrices.h"
 #include "support/tiny_models.h"
 #include "support/world.h"
@@ -94,6 +95,15 @@ TEST(LowCurvature, RefusesAnEnergyThatLeavesNothing) {
   EXPECT_THAT(error_of(ErrorKind::kConfig,
                        [&] { LowCurvature(one, one, 1, at::TensorOptions().dtype(at::kDouble)); }),
               HasSubstr("energy 1 leaves no direction of 9"));
+  // All but rounding is held: below it there are directions, and none that could be trained in.
+  const Spectrum of_C = spectrum_of(test::with_spectrum(test::geometric(7, 1e-12, 3), 1), at::kCPU, "C"),
+                 of_G = spectrum_of(test::with_spectrum(test::geometric(5, 1e-12, 2), 2), at::kCPU, "G");
+  const auto projector = [&](double energy) {
+    return LowCurvature(of_C, of_G, energy, at::TensorOptions().dtype(at::kDouble));
+  };
+  EXPECT_THAT(error_of(ErrorKind::kConfig, [&] { projector(1); }),
+              ::testing::AllOf(HasSubstr("energy 1 leaves no direction of 35"), HasSubstr("smaller energy")));
+  EXPECT_GT(projector(0.999999).kept(), 0);
 }
 
 // --- the moment of gradients
@@ -203,6 +213,17 @@ TEST_P(CrispEditWorld, MakesTargetsLikelyAndIsQuietOnText) {
   }
   const Edit free = make_editor("locft", {})->edit(model_, requests_, context_, silent);
   EXPECT_LT(seen_by_text(made.changes[0].D), 0.5 * seen_by_text(free.changes.at(0).D));
+}
+
+TEST_P(CrispEditWorld, SaysThatAnEnergyOfNothingProtectsNothing) {
+  const auto notes = [&](const char* energy) {
+    test::KeepNotes told;
+    make_editor("crispedit", {{"energy", {energy, "test"}}, {"epochs", {"1", "test"}}})
+        ->edit(model_, requests_, context_, told);
+    return told.notes;
+  };
+  EXPECT_THAT(notes("0"), ::testing::Contains(HasSubstr("no text is protected")));
+  EXPECT_THAT(notes("0.9"), ::testing::Not(::testing::Contains(HasSubstr("protected"))));
 }
 
 // The change itself lies within the subspace; where gradients are projected, Adam leads out of it.

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/scratch_folder.h"
 #include "emend/edit_run.h"
 #include "support/keep_notes.h"
 #include "support/world.h"
@@ -62,12 +63,14 @@ class NotesBeforeSearch : public test::KeepNotes {
 };
 
 TEST(SharedKeys, ARunTellsThemBeforeItsSearch) {
+  const ScratchFolder folder;
   Model model = test::load_world("gpt2");
   EditFile file;
   file.method = "memit";
   file.options["preserve"] = {"identity", "test"};
   file.options["steps"] = {"3", "test"};
   file.layer.layers = {2};
+  file.statistics = folder / "stats";
   file.edits = rivals();
   EditRunOptions options;
   options.keep_going = true;
