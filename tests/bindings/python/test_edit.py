@@ -228,7 +228,7 @@ def test_a_drift_budget_leaves_facts_out(gpt2, tmp_path):
         patch = gpt2.edit(edits, statistics=tmp_path / "stats", checks=LENIENT, budget_drift="kl:0", budget_batch=1)
     budget = patch.result.to_dict()["budget"]
     assert (budget["in"], budget["left_out"], budget["measure"]) == (0, ["a", "b"], "kl")
-    with pytest.raises(emend.UsageError, match="budget-drift"):
+    with pytest.raises(emend.UsageError, match="the option budget_drift"):
         gpt2.edit(edits, budget_drift=0.5)
     with pytest.raises(emend.UsageError, match="budget_batch"):
         gpt2.edit(edits, budget_batch=2)
