@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/strings.h"
 #include "datasets/json_records.h"
@@ -95,6 +96,8 @@ ChoiceItem read_arc(const JsonView& record) {
   item.choices = record.at("choices").at("text").as_strings();
   const std::vector<std::string> labels = record.at("choices").at("label").as_strings();
   if (labels.size() != item.choices.size()) record.at("choices").refuse("as many labels as texts");
+  if (std::set<std::string>(labels.begin(), labels.end()).size() != labels.size())
+    record.at("choices").at("label").refuse("labels that are all different");
   const auto found = std::find(labels.begin(), labels.end(), record.string("answerKey"));
   if (found == labels.end()) refuse_without_answer(record.at("answerKey"));
   item.right = static_cast<std::size_t>(found - labels.begin());

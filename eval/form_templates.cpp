@@ -99,6 +99,8 @@ class FormsReader {
       templates_.fact_check = {wording_of(needed(*frame, own, "prompt"), {"{claim}"}, TextShape::kLines),
                                text_of(needed(*frame, own, "agree")),
                                text_of(needed(*frame, own, "disagree"))};
+      if (templates_.fact_check.agree == templates_.fact_check.disagree)
+        own.find("disagree")->fail("it must differ from agree, or no answer could be told from the other");
     }
     if (const auto frame = fields.find("choice")) {
       const ConfigFields own = frame->fields({"prompt", "unsure", "unrelated"});

@@ -129,6 +129,9 @@ class WatchedSubjects {
     bool missed = false;
     for (auto& [i, request] : requests_) {
       const std::vector<std::size_t> near = request.near();
+      // What is not asked now stays held as it was.
+      for (const WatchedTarget& target : request.targets)
+        if (!target.is_near) next[target.key] = std::min(next[target.key], bounds[target.key]);
       const std::vector<double> p = probabilities(i, request.prompts_of(near), {edit});
       ask_before(i, request, near, p);
       for (std::size_t n = 0; n < near.size(); ++n) {

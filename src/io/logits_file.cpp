@@ -76,6 +76,18 @@ LogSum log_sum(std::span<const float> values) {
   return result;
 }
 
+// What is stored are the logarithms of probabilities. Rounding moves their sum by a part in a thousand, and
+// each of the many that lie below the least one that is kept adds e^-16 of the largest at most.
+template <typename Refuse>
+void require_distribution(std::span<const float> logs, const Refuse& refuse) {
+  constexpr double kRounding = 0.01;
+  double sum = 0;
+  for (const float value : logs) sum += std::exp(static_cast<double>(value));
+  const double highest =
+      1 + kRounding + static_cast<double>(logs.size()) * std::exp(-static_cast<double>(kDepth));
+  if (!(sum > 1 - kRounding && sum < highest)) refuse(sum);
+}
+
 }  // namespace
 
 std::uint64_t LogitsOutline::position_bytes() const {
@@ -110,6 +122,11 @@ void LogitsFile::read(std::int64_t chunk, std::int64_t position, std::span<float
     std::memcpy(&code, codes + kCodeBytes * t, sizeof code);
     out[t] = scale * static_cast<float>(code) + least;
   }
+  require_distribution(out, [&](double sum) {
+    refuse_logits(path_, fmt::format("chunk {}, position {}: probabilities that sum to {:.3g}: the file is "
+                                     "damaged; write it again",
+                                     chunk, outline_.first() + position, sum));
+  });
 }
 
 LogitsWriter::LogitsWriter(const std::filesystem::path& path, const LogitsOutline& outline)

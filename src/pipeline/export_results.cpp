@@ -258,6 +258,16 @@ std::vector<HarnessModel> models_of_abilities(const fs::path& folder) {
         if (task.name == item.string("task"))
           task.samples.push_back(sample_of(item, m == 0 ? "before" : "after", normalised[task.name]));
   }
+  for (const JsonView& task : abilities.at("tasks").elements())
+    for (const HarnessTask& found : models.front().tasks)
+      if (found.name == task.string("name") &&
+          static_cast<std::int64_t>(found.samples.size()) != task.at("items").as_non_negative_integer())
+        throw Error(
+            ErrorKind::kFormat,
+            fmt::format("{}: {} items of {}, where {} counts {}: the file was cut; run the evaluation "
+                        "again",
+                        (folder / kItems).string(), found.samples.size(), quote(found.name),
+                        (folder / kAbilities).string(), task.at("items").as_non_negative_integer()));
   return models;
 }
 
@@ -278,6 +288,14 @@ EvaluationExport export_harness_results(const fs::path& results, const fs::path&
     models = models_of_abilities(results);
   } else {
     const EvalResults run = read_results(results);
+    std::int64_t counted = run.summary.records;
+    for (const auto& [reason, count] : run.summary.skipped) counted += count;
+    if (static_cast<std::int64_t>(run.records.size()) != counted)
+      throw Error(
+          ErrorKind::kFormat,
+          fmt::format("{}: {} records, where its summary counts {}: the file was cut; run the benchmark "
+                      "again",
+                      (results / "records.jsonl").string(), run.records.size(), counted));
     models = {model_of(run, false), model_of(run, true)};
   }
   EvaluationExport outcome;

@@ -138,7 +138,10 @@ std::string edit_report(const EditOutcome& outcome, std::size_t columns) {
   if (outcome.budget) text.append("\n").append(budget_text(*outcome.budget));
   text.append("Layers count from 0. ")
       .append(method_line(patch.edit.method, patch.edit.objective, outcome.uses_statistics));
-  if (outcome.teaches_end) text.append(" The end of the text behind the target was taught, too.");
+  if (outcome.teaches_end)
+    text.append(
+        " The end of the text behind the target was searched for, too; a warning names each edit that misses "
+        "it.");
   return text.append("\n").append(costs_line(outcome));
 }
 

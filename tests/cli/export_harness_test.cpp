@@ -70,6 +70,11 @@ TEST_F(HarnessExport, AbilitiesAreExportedInTheFormOfTheHarness) {
                    abilities["tasks"][0]["metrics"]["acc"]["after"]["mean"].get<double>());
   EXPECT_NEAR(results["results"]["arc"]["acc_stderr,none"].get<double>(),
               abilities["tasks"][0]["metrics"]["acc"]["after"]["stderr"].get<double>(), 1e-12);
+  const std::string items = read_text_file(folder_ / "abilities/items.jsonl");
+  folder_.write("abilities/items.jsonl", items.substr(0, items.find('\n') + 1));
+  const Finished cut = run_emend({"export", "harness", folder_ / "abilities", "--out", folder_ / "h2"});
+  EXPECT_EQ(cut.code, 3);
+  EXPECT_THAT(cut.err, HasSubstr("items.jsonl: 1 items of \"arc\", where"));
 }
 
 // The edits of the README, one of which names no present answer.

@@ -115,6 +115,9 @@ TEST(AbilityTasks, RefuseWhatIsOfNoForm) {
   EXPECT_THAT(
       refusal(R"({"question": "q", "choices": {"text": ["a", "b"], "label": ["A"]}, "answerKey": "A"})"),
       HasSubstr("\"choices\" must be as many labels as texts"));
+  EXPECT_THAT(
+      refusal(R"({"question": "q", "choices": {"text": ["a", "b"], "label": ["B", "B"]}, "answerKey": "B"})"),
+      HasSubstr("labels that are all different"));
   EXPECT_THAT(refusal(R"({"question": "q", "choices": {"text": ["a"], "label": ["A"]}, "answerKey": "A"})"),
               EndsWith("x.jsonl:1: the item has 1 choice, and needs two or more"));
   EXPECT_THAT(refusal(R"({"goal": "g", "sol1": "a", "sol2": "", "label": 1})"),

@@ -123,6 +123,8 @@ TEST(FormTemplates, SayTheLineOfAMistake) {
   EXPECT_THAT(refusal(whole + "    prompts: [\"it is\"]\n"), HasSubstr("must have {} once each"));
   EXPECT_THAT(refusal(whole + whole.substr(11)),
               HasSubstr("own.yaml:5:11: relations[2].name: the relation \"home\" is there twice"));
+  EXPECT_THAT(refusal("frames: {fact_check: {prompt: \"{claim}?\", agree: \"yes\", disagree: \"yes\"}}"),
+              HasSubstr("must differ from agree"));
   EXPECT_THAT(refusal("frames: {choice: {prompt: \"{question}\", unsure: x, unrelated: y}}"),
               HasSubstr("once each"));
   EXPECT_THAT(error_of(ErrorKind::kIo, [&] { read_form_templates(folder / "none.yaml"); }),

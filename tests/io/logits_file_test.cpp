@@ -15,6 +15,7 @@ namespace emend {
 namespace {
 
 using test::TempFolder;
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 
@@ -113,6 +114,20 @@ TEST(LogitsFile, RefusesSizesAndNumbersThatCannotBe) {
   file.read(0, 0, row);
   EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { file.read(1, 0, row); }),
               EndsWith("chunk 1, position 2: numbers that are not finite"));
+}
+
+// A file of the right length whose numbers are no distribution would give figures without a word.
+TEST(LogitsFile, RefusesWhatIsNoDistribution) {
+  const TempFolder folder;
+  const std::string bytes = written(folder);
+  std::vector<float> row(3);
+  for (const auto& [at, number] :
+       {std::pair<std::size_t, float>(60, 1e30F), {60, 0.0F}, {60, -1e-3F}, {64, 5.0F}}) {
+    const LogitsFile file(folder.write("z.kld", with_number(bytes, at, number)));
+    EXPECT_THAT(test::error_of(ErrorKind::kFormat, [&] { file.read(0, 0, row); }),
+                AllOf(HasSubstr("chunk 0, position 2: probabilities that sum to"), HasSubstr("damaged")))
+        << at << " " << number;
+  }
 }
 
 TEST(LogitsWriter, LeavesNothingBehindWithoutACommit) {
