@@ -107,6 +107,25 @@ TEST_P(ProtectionByNeedTest, WhereTheTargetRosePastItsAimItIsHeldNearIt) {
   }
 }
 
+// Botin Tower is held after the first round and not asked again, while others still miss their aim.
+TEST_P(ProtectionByNeedTest, ASubjectStaysHeldWhileOthersAreMeasuredAgain) {
+  if (GetParam() != "gpt2") GTEST_SKIP() << "the subjects are those that this model confuses";
+  requests_ = {request_of("dug", "Duguvam is in the country of", "Duguvam", "Vinneth")};
+  requests_[0].was = "Tusania";
+  ProtectedTexts& texts = protection_.of["dug"];
+  texts.given.clear();
+  for (const char* const name :
+       {"Botin Thelmul",   "Botin Therveen",   "Botin Thidov",  "Botin Thilmett", "Botin Thonon",
+        "Botin Tower",     "Botin Vomar",      "Botin Vomolm",  "Botin Vonurn",   "Botin Vunnask",
+        "Botin Wannco",    "Botin Weskunidge", "Botin Wetover", "Botin Wirvam",   "Berkco Trilolm",
+        "Berkco Tristola", "Berkco Vagindond", "Berkco Valley", "Berkco Vanatam", "Berkco Varkollasp",
+        "Berkco Vennan",   "Berkco Vervund",   "Berkco Vogant", "Berkco Vomar",   "Berkco Vomolm",
+        "Berkco Vonurn",   "Berkco Vunnask"})
+    texts.given.push_back({name, prompt_about(requests_[0], name), name, requests_[0].subject_begin});
+  const Edit held = edits(0.01, {{"contexts", "10"}})[0];
+  EXPECT_THAT(rises(requests_[0], held), Each(Lt(0.03)));
+}
+
 TEST_P(ProtectionByNeedTest, TheEditStillHolds) {
   const std::vector<Edit> free = edits(1);
   for (std::size_t i = 0; i < requests_.size(); ++i) {
