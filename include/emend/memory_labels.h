@@ -28,10 +28,9 @@ struct LabelImport {
 
 // Adds the labels of these files to those of an index:
 //   .json   {"L12D771": "text" or ["text", ...]}
-//   .jsonl  explanations of Neuronpedia: one object a line with "layer" ("12-mlp...", "12" or 12), "index"
-//   and
-//           "description"; also as .jsonl.gz. Lines that export_memories wrote may have any set behind the
-//           layer
+//   .jsonl  explanations of Neuronpedia: one object a line with "layer" ("12-mlp...", "12" or 12),
+//           "index" and "description"; also as .jsonl.gz. Lines that export_memories wrote may have any set
+//           behind the layer
 //   .txt    an explanation of delphi: the file's name ends in layers.12..._latent771.txt, its content is the
 //           text, or the text as a JSON string
 // Throws Error: kUsage (no file; another ending), kFormat naming file and line or key, kConfig for a cell

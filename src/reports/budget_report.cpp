@@ -1,12 +1,9 @@
 #include "reports/budget_report.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
-#include "base/strings.h"
+#include "base/first_names.h"
 #include "pipeline/drift_budget.h"
 
 namespace emend {
@@ -16,12 +13,7 @@ const char* unit_of(const DriftBudget& budget) {
   return budget.measure == DriftBudget::Measure::kKl ? "KL in nats" : "perplexity, edited over base";
 }
 
-std::string some_ids(const std::vector<std::string>& ids) {
-  constexpr std::size_t kMostIds = 20;
-  const std::size_t told = std::min(ids.size(), kMostIds);
-  const std::string text = join({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(told)});
-  return told == ids.size() ? text : text + fmt::format(" and {} more", ids.size() - told);
-}
+constexpr std::size_t kMostIds = 20;
 
 }  // namespace
 
@@ -34,9 +26,9 @@ std::string budget_text(const BudgetOutcome& outcome) {
                      "): " + std::to_string(outcome.in) + " of " + std::to_string(all) +
                      " facts are in, at " + told[1] + ".\n";
   if (!outcome.failed.empty())
-    text += "Failed, and not in: " + some_ids(outcome.failed) + " (their search).\n";
+    text += "Failed, and not in: " + first_names(outcome.failed, kMostIds) + " (their search).\n";
   if (outcome.left_out.empty()) return text;
-  text += "Left out: " + some_ids(outcome.left_out);
+  text += "Left out: " + first_names(outcome.left_out, kMostIds);
   if (outcome.exceeded) text += " (the next ones would have taken it to " + told[2] + ")";
   return text + ".\n";
 }

@@ -52,7 +52,7 @@ TEST(EditPage, SaysWhatABudgetLeftOut) {
   const std::string page = edit_page(outcome);
   EXPECT_EQ(markup_fault(page), "");
   EXPECT_THAT(page, HasSubstr("4 of 6 facts are in, at 1.03"));
-  EXPECT_THAT(page, HasSubstr("Left out: dome, &lt;hall&gt; (the next ones would have taken it to 1.08"));
+  EXPECT_THAT(page, HasSubstr("Left out: dome and &lt;hall&gt; (the next ones would have taken it to 1.08"));
   outcome.budget->left_out.clear();
   outcome.budget->exceeded.reset();
   EXPECT_THAT(edit_page(outcome), Not(HasSubstr("Left out")));
